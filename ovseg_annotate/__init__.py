@@ -1,0 +1,1 @@
+"""Type what you want labelled, get polygons for the whole data set."""

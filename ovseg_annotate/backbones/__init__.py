@@ -1,0 +1,1 @@
+"""Pretrained towers: the only importers of open_clip and timm."""

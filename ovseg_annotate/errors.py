@@ -1,0 +1,76 @@
+"""Everything that can go wrong, as one tree.
+
+OvsegError
+├── OptionError          an option, flag or table entry that is unknown or out of range
+├── VocabularyError      words that cannot be read, or contradict one another
+├── ImageError           a picture that cannot be read, or is not what was asked for
+├── ModelError           an engine or tower that does not exist or cannot do this
+│   └── WeightsError     weights that are missing, damaged or of another network
+├── FormatError          an annotation file that cannot be read or written
+├── CacheError           a feature store that cannot be opened
+├── RunError             a run folder that cannot be used
+├── MemoryLimitError     the device cannot hold even the smallest piece of work
+└── Cancelled            the caller asked to stop
+
+A message says what was wrong, what was given, what is allowed and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OvsegError(Exception):
+    """A mistake that a person can put right; front ends show its message as it is."""
+
+
+class OptionError(OvsegError):
+    """An option is unknown or its value is out of range."""
+
+
+class VocabularyError(OvsegError):
+    """The words cannot be read, or contradict one another."""
+
+
+class ImageError(OvsegError):
+    """A picture cannot be read, or is not what was asked for."""
+
+
+class ModelError(OvsegError):
+    """An engine or tower does not exist, or cannot do what was asked."""
+
+
+class WeightsError(ModelError):
+    """Weights are missing, damaged, or belong to another network."""
+
+
+class FormatError(OvsegError):
+    """An annotation file cannot be read or written."""
+
+
+class CacheError(OvsegError):
+    """The feature store cannot be opened."""
+
+
+class RunError(OvsegError):
+    """A run folder cannot be used."""
+
+
+class MemoryLimitError(OvsegError):
+    """The device cannot hold even the smallest piece of work."""
+
+
+class Cancelled(OvsegError):  # noqa: N818  it is an outcome, not a fault
+    """The caller asked to stop."""
+
+
+def listed_by_nearness(given: str, allowed: Iterable[str], limit: int = 20) -> str:
+    """List what there is, the most similar names first, for the end of a message."""
+    names = sorted(set(allowed))
+    wanted = given.casefold()
+    names.sort(
+        key=lambda name: -difflib.SequenceMatcher(None, wanted, name.casefold()).ratio()
+    )
+    shown = ", ".join(names[:limit]) or "none"
+    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"
