@@ -47,7 +47,8 @@ class EngineCard:
     threshold: float  # default minimum confidence
     weights_digest: str  # sha256 of the weights it runs with
     licence: str  # of those weights
-    options: str  # its own options that change features or scores, one line
+    feature_options: str  # its options that change features, one line: part of cache keys
+    options: str  # all its options, one line: part of provenance
     known_words: tuple[str, ...] = ()  # empty: open vocabulary; else what it was taught
 
 

@@ -120,7 +120,7 @@ def _converted_plain(value: object, wanted: Any, key: str) -> object:
             return str(value)
     except (TypeError, ValueError, OverflowError):
         pass
-    if isinstance(wanted, type) and isinstance(value, wanted):
+    if isinstance(wanted, type) and isinstance(value, wanted) and not isinstance(value, bool):
         return value
     name = getattr(wanted, "__name__", str(wanted))
     raise OptionError(f"option {key!r}: expected {name}, got {value!r}")

@@ -43,10 +43,11 @@ class WindowPlan:
 def working_size(source: Size, factor: float, window: Size, multiple_of: int) -> Size:
     """The picture's size times `factor`, rounded to whole cells and no smaller than sensible.
 
-    A picture smaller than the window is enlarged towards it, by four times at most.
+    A picture that is smaller than the window on a side is enlarged towards it, by four times at
+    most: a tower sees badly at sizes far below its own.
     """
-    smallest = min(window.height / source.height, window.width / source.width)
-    factor = max(factor, min(smallest, _LARGEST_ENLARGEMENT))
+    filling = max(window.height / source.height, window.width / source.width)
+    factor = max(factor, min(filling, _LARGEST_ENLARGEMENT))
 
     def side(length: int) -> int:
         return max(1, round(length * factor / multiple_of)) * multiple_of

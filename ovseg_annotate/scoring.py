@@ -1,0 +1,229 @@
+"""One picture through one engine: windows, features (kept), scores, one coarse map."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ovseg_annotate.annotate_options import AnnotateOptions, WorkingScale, working_scales
+from ovseg_annotate.annotation import Progress
+from ovseg_annotate.decoding import CoarseScores
+from ovseg_annotate.devices import Placement, run_in_batches
+from ovseg_annotate.engine import Engine, joined, some_windows, tensors_of
+from ovseg_annotate.errors import Cancelled, MemoryLimitError, ModelError, OvsegError
+from ovseg_annotate.feature_store import FeatureStore, key_of
+from ovseg_annotate.geometry import Size, Window
+from ovseg_annotate.image import Image
+from ovseg_annotate.resampling import resampled
+from ovseg_annotate.scores import ClassScores
+from ovseg_annotate.text.bank import TextBank
+from ovseg_annotate.tiling import Stitcher, WindowPlan, plan_windows, working_size
+
+_CHUNK = 32  # windows whose features are kept under one key
+_WHOLE_PICTURE = 2**26  # px up to which a picture is resized once instead of window by window
+_SCORE_LIMIT = 2 * 2**30  # bytes of coarse scores of one picture
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a caller follows a piece of work and stops it."""
+
+    progress: Callable[[Progress], None] | None = None
+    cancel: Callable[[], bool] | None = None
+
+    def step(self, stage: str, done: int, total: int) -> None:
+        """Report, and raise `Cancelled` if the caller wants to stop."""
+        if self.cancel is not None and self.cancel():
+            raise Cancelled(f"stopped on request at {stage}, {done} of {total} done")
+        if self.progress is not None:
+            self.progress(Progress(stage, done, total))
+
+
+class Scorer:
+    """Turns pictures into coarse scores; features come from the store when it has them."""
+
+    def __init__(self, engine: Engine, where: Placement, store: FeatureStore) -> None:
+        self.device_lock = threading.Lock()  # one network pass at a time
+        self._engine = engine
+        self._where = where
+        self._store = store
+        self._batch = 8 if where.device.type == "cpu" else 64
+        self.batch_was_halved = False
+
+    def scores(
+        self, image: Image, bank: TextBank, options: AnnotateOptions, watch: Watch
+    ) -> CoarseScores:
+        """The probabilities of every concept on the grid of the finest scale."""
+        plans = self._plans(image.size, options)
+        _check_memory(plans[0].grid, len(bank.vocabulary))
+        done, total = 0, sum(len(plan.windows) for plan in plans)
+        maps: list[Tensor] = []
+        competing = True
+        with torch.inference_mode():
+            for plan in plans:
+                stitcher = Stitcher(plan, len(bank.vocabulary), self._where.device)
+                for start, scores in self._window_scores(image, plan, bank):
+                    stitcher.add(scores, start)
+                    competing = scores.competing
+                    done += len(scores.values)
+                    watch.step("windows", done, total)
+                maps.append(stitcher.result())
+            values = _merged(maps, _weights(len(plans), options.overview))
+        if not bool(torch.isfinite(values).all()):
+            raise ModelError(
+                "the engine gave scores that are not numbers; its weights may be damaged, or "
+                f"{self._where.precision} too coarse for it: try precision float32"
+            )
+        return CoarseScores(values, competing, bank.vocabulary)
+
+    def _plans(self, size: Size, options: AnnotateOptions) -> list[WindowPlan]:
+        """One plan a scale, the finest first; the view of the whole picture comes last."""
+        card = self._engine.card
+        own = WorkingScale(short_side=card.short_side)
+        short_side = min(size.height, size.width)
+        factors = {
+            (scale or own).factor_for(short_side) for scale in working_scales(options.scale)
+        }
+        plans = []
+        for factor in sorted(factors, reverse=True):
+            working = working_size(size, factor, card.window, card.multiple_of)
+            plans.append(plan_windows(working, card.window, options.overlap, card.stride))
+        if options.overview > 0:
+            longest = max(size.height / card.window.height, size.width / card.window.width)
+            working = working_size(size, 1 / longest, Size(1, 1), card.multiple_of)
+            plans.append(plan_windows(working, working, 0.0, card.stride))
+        return plans
+
+    def _window_scores(
+        self, image: Image, plan: WindowPlan, bank: TextBank
+    ) -> Iterator[tuple[int, ClassScores]]:
+        """Scores batch by batch, each with the number of its first window."""
+        source = _WindowSource(image, plan)
+        for start in range(0, len(plan.windows), _CHUNK):
+            stop = min(start + _CHUNK, len(plan.windows))
+            features = self._features(image, plan, source, range(start, stop))
+            for first in range(0, stop - start, self._batch):
+                part = some_windows(features, first, min(first + self._batch, stop - start))
+                part = self._on_device(part)
+                with self.device_lock:
+                    scores = self._engine.score(part, bank)
+                yield start + first, scores
+
+    def _features(
+        self, image: Image, plan: WindowPlan, source: _WindowSource, numbers: range
+    ) -> object:
+        card = self._engine.card
+        key = key_of(
+            image.key,
+            plan.digest_text,
+            f"{numbers}",
+            f"{card.name} {card.version} {card.feature_options}",
+            card.weights_digest,
+            self._where.precision,
+        )
+        kept = self._store.get(key)
+        if kept is not None:
+            return self._engine.features_kind(**kept)
+
+        def encode(start: int, stop: int) -> object:
+            pixels = source.pixels(plan.windows[numbers[start] : numbers[stop - 1] + 1])
+            return self._encoded(pixels)
+
+        try:
+            parts, batch = run_in_batches(len(numbers), self._batch, encode)
+        except OvsegError:
+            raise
+        except Exception as error:  # an engine is foreign code: say where it failed
+            raise ModelError(
+                f"engine {card.name!r} failed on windows {numbers.start + 1} to {numbers.stop} of "
+                f"{len(plan.windows)}: {type(error).__name__}: {error}"
+            ) from error
+        self.batch_was_halved |= batch < self._batch
+        self._batch = batch
+        features = joined(parts)
+        self._store.put(key, tensors_of(features))
+        return features
+
+    def _encoded(self, pixels: NDArray[np.uint8]) -> object:
+        """(windows, height, width, 3) -> features on the CPU."""
+        card, where = self._engine.card, self._where
+        windows = torch.from_numpy(pixels).to(where.device, non_blocking=True)
+        mean = torch.tensor(card.mean, device=where.device).view(1, 3, 1, 1)
+        std = torch.tensor(card.std, device=where.device).view(1, 3, 1, 1)
+        normalised = (windows.permute(0, 3, 1, 2).float() / 255.0 - mean) / std
+        with self.device_lock:
+            features = self._engine.encode_image(normalised.to(where.dtype))
+        return self._engine.features_kind(
+            **{name: tensor.cpu() for name, tensor in tensors_of(features).items()}
+        )
+
+    def _on_device(self, features: object) -> object:
+        if self._where.device.type == "cpu":
+            return features
+        return self._engine.features_kind(
+            **{
+                name: tensor.to(self._where.device, non_blocking=True)
+                for name, tensor in tensors_of(features).items()
+            }
+        )
+
+
+class _WindowSource:
+    """Pixels of windows, at the working size."""
+
+    def __init__(self, image: Image, plan: WindowPlan) -> None:
+        self._image = image
+        self._plan = plan
+        self._whole: NDArray[np.uint8] | None = None
+
+    def pixels(self, windows: tuple[Window, ...]) -> NDArray[np.uint8]:
+        """(windows, height, width, 3)."""
+        image, plan = self._image, self._plan
+        if plan.working.area > _WHOLE_PICTURE and plan.working != image.size:
+            parts = [
+                resampled(image.pixels, plan.source_box(window, image.size), window.size)
+                for window in windows
+            ]
+            return np.stack(parts)
+        if self._whole is None:
+            box = (0.0, 0.0, float(image.size.width), float(image.size.height))
+            self._whole = resampled(image.pixels, box, plan.working)
+        return np.stack([self._whole[window.slices] for window in windows])
+
+
+def _weights(plans: int, overview: float) -> list[float]:
+    """Equal shares for the scales; the view of the whole picture has its own."""
+    if overview == 0:
+        return [1.0 / plans] * plans
+    return [(1.0 - overview) / (plans - 1)] * (plans - 1) + [overview]
+
+
+def _merged(maps: list[Tensor], weights: list[float]) -> Tensor:
+    """The weighted mean of maps of several scales, on the grid of the first."""
+    total = maps[0] * weights[0] if len(maps) > 1 else maps[0]
+    for values, weight in zip(maps[1:], weights[1:], strict=True):
+        resized = interpolate(values[None], size=total.shape[1:], mode="bilinear")[0]
+        total += resized * weight
+    return total
+
+
+def _check_memory(grid: Size, concepts: int) -> None:
+    needed = grid.area * concepts * 4
+    if needed > _SCORE_LIMIT:
+        raise MemoryLimitError(
+            f"{concepts} concepts on a grid of {grid.width} x {grid.height} cells need "
+            f"{needed / 2**30:.1f} GiB of scores, the limit is {_SCORE_LIMIT / 2**30:.0f}; "
+            "name fewer concepts, or choose a smaller scale"
+        )
+
+
+def without_progress(watch: Watch) -> Watch:
+    """For work in the background: it can be stopped, the caller reports."""
+    return replace(watch, progress=None)

@@ -1,0 +1,215 @@
+"""The one place where words, pictures and an engine meet."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import torch
+
+from ovseg_annotate._version import __version__
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.annotation import Annotation, Outcome
+from ovseg_annotate.decoding import CoarseScores, label_map_of
+from ovseg_annotate.devices import Placement, placement
+from ovseg_annotate.engine import Engine
+from ovseg_annotate.errors import Cancelled, OvsegError
+from ovseg_annotate.feature_store import FeatureStore
+from ovseg_annotate.image import Image, ReadingOptions, read_image
+from ovseg_annotate.label_map import UNLABELLED, LabelMap
+from ovseg_annotate.options import digest_text
+from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.scoring import Scorer, Watch
+from ovseg_annotate.text.bank import TextBank
+from ovseg_annotate.text.contrast import with_contrast
+from ovseg_annotate.vocabulary import Vocabulary
+
+DEFAULT_MODEL = "naclip@mini"
+
+_TEXT_BANKS = 16
+_AHEAD = 2  # pictures in work beyond the one the caller holds
+
+
+def open_session(
+    model: str = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    cache: FeatureStore | None = None,
+    engine_options: Mapping[str, object] | None = None,
+    offline: bool = False,
+) -> Session:
+    """Load `ENGINE@WEIGHTS` once; without `cache`, features are kept in memory only."""
+    from ovseg_annotate.catalog import open_engine  # noqa: PLC0415  engines load when asked for
+
+    engine = open_engine(model, engine_options or {}, offline=offline)
+    where = placement(device, precision, half_precision=engine.card.half_precision)
+    return Session(engine, where, FeatureStore() if cache is None else cache, model=model)
+
+
+class Session:
+    """Annotates pictures with one engine; safe to share between threads.
+
+    A picture is encoded once: other words, thresholds and refinements run on kept features.
+    """
+
+    def __init__(
+        self, engine: Engine, where: Placement, store: FeatureStore, *, model: str = ""
+    ) -> None:
+        self.engine = engine
+        self.placement = where
+        self.store = store
+        self.model = model or engine.card.name
+        self._scorer = Scorer(engine, where, store)
+        self._banks: OrderedDict[Vocabulary, TextBank] = OrderedDict()
+        self._banks_lock = threading.Lock()
+        engine.to(where.device, where.dtype)
+
+    def annotate(
+        self,
+        image: Image,
+        vocabulary: Vocabulary,
+        options: AnnotateOptions | None = None,
+        watch: Watch | None = None,
+    ) -> Annotation:
+        """Suggest a label for every pixel of a picture."""
+        options, watch = options or AnnotateOptions(), watch or Watch()
+        bank = self.text_bank(with_contrast(vocabulary, options.contrast))
+        scores = self._scorer.scores(image, bank, options, watch)
+        return self._decided(image, scores, options, watch)
+
+    def annotate_many(
+        self,
+        paths: Iterable[Path],
+        vocabulary: Vocabulary,
+        options: AnnotateOptions | None = None,
+        reading: ReadingOptions | None = None,
+        watch: Watch | None = None,
+    ) -> Iterator[Outcome]:
+        """Annotate picture after picture, in order; a bad one is an outcome, not the end.
+
+        Reading, encoding and the caller's own work on each result overlap.
+        """
+        options, watch = options or AnnotateOptions(), watch or Watch()
+        bank = self.text_bank(with_contrast(vocabulary, options.contrast))
+        abandoned = threading.Event()  # set when the caller stops asking
+
+        def stopped() -> bool:
+            return abandoned.is_set() or (watch.cancel is not None and watch.cancel())
+
+        quiet = Watch(cancel=stopped)
+
+        def scored(read: Future[Image]) -> tuple[Image, CoarseScores]:
+            image = read.result()
+            return image, self._scorer.scores(image, bank, options, quiet)
+
+        reader = ThreadPoolExecutor(1, "ovseg-read")
+        encoder = ThreadPoolExecutor(1, "ovseg-encode")
+        pending: deque[tuple[Path, Future[tuple[Image, CoarseScores]]]] = deque()
+        try:
+            for path in paths:
+                read = reader.submit(read_image, path, reading or ReadingOptions())
+                pending.append((path, encoder.submit(scored, read)))
+                if len(pending) > _AHEAD:
+                    yield self._outcome(*pending.popleft(), options, watch)
+            while pending:
+                yield self._outcome(*pending.popleft(), options, watch)
+        finally:
+            abandoned.set()
+            encoder.shutdown(cancel_futures=True)
+            reader.shutdown(cancel_futures=True)
+
+    def text_bank(self, vocabulary: Vocabulary) -> TextBank:
+        """The vectors of all phrases, kept for the vocabularies used last."""
+        with self._banks_lock:
+            if vocabulary in self._banks:
+                self._banks.move_to_end(vocabulary)
+                return self._banks[vocabulary]
+        with self._scorer.device_lock, torch.inference_mode():
+            bank = self.engine.encode_text(vocabulary)
+        with self._banks_lock:
+            self._banks[vocabulary] = bank
+            while len(self._banks) > _TEXT_BANKS:
+                self._banks.popitem(last=False)
+        return bank
+
+    def close(self) -> None:
+        """Give the device's memory back; the session cannot be used afterwards."""
+        self._banks.clear()
+        self.engine.to(torch.device("cpu"), torch.float32)
+        if self.placement.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _outcome(
+        self,
+        path: Path,
+        work: Future[tuple[Image, CoarseScores]],
+        options: AnnotateOptions,
+        watch: Watch,
+    ) -> Outcome:
+        try:
+            image, scores = work.result()
+            quiet = replace(watch, progress=None)
+            return Outcome(path, self._decided(image, scores, options, quiet), None)
+        except Cancelled:
+            raise
+        except OvsegError as error:
+            return Outcome(path, None, error)
+
+    def _decided(
+        self, image: Image, scores: CoarseScores, options: AnnotateOptions, watch: Watch
+    ) -> Annotation:
+        card = self.engine.card
+        threshold = card.threshold if options.threshold is None else options.threshold
+        with torch.inference_mode():
+            label_map = label_map_of(
+                scores,
+                image.pixels,
+                threshold,
+                options.refine,
+                lambda done, total: watch.step("pixels", done, total),
+            )
+        if image.valid is not None:
+            _forget_invalid(label_map, image.valid)
+        provenance = Provenance(
+            model=self.model,
+            weights_digest=card.weights_digest,
+            vocabulary=str(scores.vocabulary),
+            options=f"{digest_text(replace(options, threshold=threshold))} {card.options}",
+            image=image.reading,
+            precision=self.placement.precision,
+            version=__version__,
+        )
+        return Annotation(image.key, label_map, provenance, self._warnings(scores.vocabulary))
+
+    def _warnings(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        warnings = list(advice_on(self.text_bank(vocabulary), self.engine.card.known_words))
+        if self._scorer.batch_was_halved:
+            warnings.append("the device ran out of memory; smaller batches of windows were used")
+        if self.store.problem is not None:
+            warnings.append(self.store.problem)
+        return tuple(warnings)
+
+
+def _forget_invalid(label_map: LabelMap, valid: np.ndarray) -> None:
+    """Pixels without a number in the source carry no label."""
+    label_map.labels[~valid] = UNLABELLED
+    label_map.confidence[~valid] = 0
+    label_map.margin[~valid] = 0
