@@ -23,6 +23,7 @@ from ovseg_annotate.vocabulary import Vocabulary
 
 _BLOCK_BYTES = 48 * 2**20  # of pixel scores in one block
 _SMALLEST_BLOCK = 64  # px
+_ROUNDING = 1e-5  # probabilities of a cell sum to one only this exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,8 @@ def _leading_concepts(cells: Tensor) -> Tensor | None:
     dropped = ranked.sum() - ranked.cumsum(0)  # mass of those after the n-th, n = 1...
     following = torch.cat([ranked[1:], ranked.new_zeros(1)])
     counts = torch.arange(1, len(ranked) + 1, device=ranked.device)
-    safe = following < (1.0 - dropped) / counts
+    safe = following < (1.0 - dropped) / counts - _ROUNDING
+    safe[-1] = True
     kept = int(torch.nonzero(safe)[0]) + 1
     kept = max(kept, 2)  # the runner-up makes the margin
     if kept >= len(ranked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from ovseg_annotate.resampling import resampled
 from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.tiling import Stitcher, WindowPlan, plan_windows, working_size
+from ovseg_annotate.vocabulary import Vocabulary
 
 _CHUNK = 32  # windows whose features are kept under one key
 _WHOLE_PICTURE = 2**26  # px up to which a picture is resized once instead of window by window
@@ -62,7 +63,6 @@ class Scorer:
     ) -> CoarseScores:
         """The probabilities of every concept on the grid of the finest scale."""
         plans = self._plans(image.size, options)
-        _check_memory(plans[0].grid, len(bank.vocabulary))
         done, total = 0, sum(len(plan.windows) for plan in plans)
         maps: list[Tensor] = []
         competing = True
@@ -82,6 +82,17 @@ class Scorer:
                 f"{self._where.precision} too coarse for it: try precision float32"
             )
         return CoarseScores(values, competing, bank.vocabulary)
+
+    def check(self, size: Size, vocabulary: Vocabulary, options: AnnotateOptions) -> None:
+        """Refuse what would not fit, before any work is done for it."""
+        grid = self._plans(size, options)[0].grid
+        needed = grid.area * len(vocabulary) * 4
+        if needed > _SCORE_LIMIT:
+            raise MemoryLimitError(
+                f"{len(vocabulary)} concepts on a grid of {grid.width} x {grid.height} cells need "
+                f"{needed / 2**30:.1f} GiB of scores, the limit is {_SCORE_LIMIT / 2**30:.0f}; "
+                "name fewer concepts, or choose a smaller scale"
+            )
 
     def _plans(self, size: Size, options: AnnotateOptions) -> list[WindowPlan]:
         """One plan a scale, the finest first; the view of the whole picture comes last."""
@@ -212,18 +223,3 @@ def _merged(maps: list[Tensor], weights: list[float]) -> Tensor:
         resized = interpolate(values[None], size=total.shape[1:], mode="bilinear")[0]
         total += resized * weight
     return total
-
-
-def _check_memory(grid: Size, concepts: int) -> None:
-    needed = grid.area * concepts * 4
-    if needed > _SCORE_LIMIT:
-        raise MemoryLimitError(
-            f"{concepts} concepts on a grid of {grid.width} x {grid.height} cells need "
-            f"{needed / 2**30:.1f} GiB of scores, the limit is {_SCORE_LIMIT / 2**30:.0f}; "
-            "name fewer concepts, or choose a smaller scale"
-        )
-
-
-def without_progress(watch: Watch) -> Watch:
-    """For work in the background: it can be stopped, the caller reports."""
-    return replace(watch, progress=None)

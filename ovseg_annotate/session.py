@@ -12,8 +12,10 @@ from types import TracebackType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ovseg_annotate._version import __version__
+from ovseg_annotate.advice import advice_on
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation, Outcome
 from ovseg_annotate.decoding import CoarseScores, label_map_of
@@ -32,8 +34,16 @@ from ovseg_annotate.vocabulary import Vocabulary
 
 DEFAULT_MODEL = "naclip@mini"
 
-_TEXT_BANKS = 16
+_VOCABULARIES = 16  # kept encoded
 _AHEAD = 2  # pictures in work beyond the one the caller holds
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A vocabulary as the engine reads it, with what the person should know about it."""
+
+    bank: TextBank
+    advice: tuple[str, ...]
 
 
 def open_session(
@@ -67,8 +77,8 @@ class Session:
         self.store = store
         self.model = model or engine.card.name
         self._scorer = Scorer(engine, where, store)
-        self._banks: OrderedDict[Vocabulary, TextBank] = OrderedDict()
-        self._banks_lock = threading.Lock()
+        self._words: OrderedDict[Vocabulary, _Words] = OrderedDict()
+        self._words_lock = threading.Lock()
         engine.to(where.device, where.dtype)
 
     def annotate(
@@ -80,9 +90,10 @@ class Session:
     ) -> Annotation:
         """Suggest a label for every pixel of a picture."""
         options, watch = options or AnnotateOptions(), watch or Watch()
-        bank = self.text_bank(with_contrast(vocabulary, options.contrast))
-        scores = self._scorer.scores(image, bank, options, watch)
-        return self._decided(image, scores, options, watch)
+        self._scorer.check(image.size, vocabulary, options)
+        words = self._words_for(vocabulary, options.contrast)
+        scores = self._scorer.scores(image, words.bank, options, watch)
+        return self._decided(image, scores, words, options, watch)
 
     def annotate_many(
         self,
@@ -97,7 +108,7 @@ class Session:
         Reading, encoding and the caller's own work on each result overlap.
         """
         options, watch = options or AnnotateOptions(), watch or Watch()
-        bank = self.text_bank(with_contrast(vocabulary, options.contrast))
+        words = self._words_for(vocabulary, options.contrast)
         abandoned = threading.Event()  # set when the caller stops asking
 
         def stopped() -> bool:
@@ -107,7 +118,16 @@ class Session:
 
         def scored(read: Future[Image]) -> tuple[Image, CoarseScores]:
             image = read.result()
-            return image, self._scorer.scores(image, bank, options, quiet)
+            self._scorer.check(image.size, vocabulary, options)
+            return image, self._scorer.scores(image, words.bank, options, quiet)
+
+        def outcome(path: Path, work: Future[tuple[Image, CoarseScores]]) -> Outcome:
+            try:
+                return Outcome(path, self._decided(*work.result(), words, options, quiet), None)
+            except Cancelled:
+                raise
+            except OvsegError as error:
+                return Outcome(path, None, error)
 
         reader = ThreadPoolExecutor(1, "ovseg-read")
         encoder = ThreadPoolExecutor(1, "ovseg-encode")
@@ -117,31 +137,21 @@ class Session:
                 read = reader.submit(read_image, path, reading or ReadingOptions())
                 pending.append((path, encoder.submit(scored, read)))
                 if len(pending) > _AHEAD:
-                    yield self._outcome(*pending.popleft(), options, watch)
+                    yield outcome(*pending.popleft())
             while pending:
-                yield self._outcome(*pending.popleft(), options, watch)
+                yield outcome(*pending.popleft())
         finally:
             abandoned.set()
             encoder.shutdown(cancel_futures=True)
             reader.shutdown(cancel_futures=True)
 
-    def text_bank(self, vocabulary: Vocabulary) -> TextBank:
-        """The vectors of all phrases, kept for the vocabularies used last."""
-        with self._banks_lock:
-            if vocabulary in self._banks:
-                self._banks.move_to_end(vocabulary)
-                return self._banks[vocabulary]
-        with self._scorer.device_lock, torch.inference_mode():
-            bank = self.engine.encode_text(vocabulary)
-        with self._banks_lock:
-            self._banks[vocabulary] = bank
-            while len(self._banks) > _TEXT_BANKS:
-                self._banks.popitem(last=False)
-        return bank
+    def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
+        """The vectors of all phrases, with those that compete."""
+        return self._words_for(vocabulary, contrast).bank
 
     def close(self) -> None:
         """Give the device's memory back; the session cannot be used afterwards."""
-        self._banks.clear()
+        self._words.clear()
         self.engine.to(torch.device("cpu"), torch.float32)
         if self.placement.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -157,24 +167,29 @@ class Session:
     ) -> None:
         self.close()
 
-    def _outcome(
-        self,
-        path: Path,
-        work: Future[tuple[Image, CoarseScores]],
-        options: AnnotateOptions,
-        watch: Watch,
-    ) -> Outcome:
-        try:
-            image, scores = work.result()
-            quiet = replace(watch, progress=None)
-            return Outcome(path, self._decided(image, scores, options, quiet), None)
-        except Cancelled:
-            raise
-        except OvsegError as error:
-            return Outcome(path, None, error)
+    def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
+        known_words = self.engine.card.known_words
+        vocabulary = with_contrast(vocabulary, contrast, known_words)
+        with self._words_lock:
+            if vocabulary in self._words:
+                self._words.move_to_end(vocabulary)
+                return self._words[vocabulary]
+        with self._scorer.device_lock, torch.inference_mode():
+            bank = self.engine.encode_text(vocabulary)
+        words = _Words(bank, advice_on(bank, known_words))
+        with self._words_lock:
+            self._words[vocabulary] = words
+            while len(self._words) > _VOCABULARIES:
+                self._words.popitem(last=False)
+        return words
 
     def _decided(
-        self, image: Image, scores: CoarseScores, options: AnnotateOptions, watch: Watch
+        self,
+        image: Image,
+        scores: CoarseScores,
+        words: _Words,
+        options: AnnotateOptions,
+        watch: Watch,
     ) -> Annotation:
         card = self.engine.card
         threshold = card.threshold if options.threshold is None else options.threshold
@@ -197,10 +212,10 @@ class Session:
             precision=self.placement.precision,
             version=__version__,
         )
-        return Annotation(image.key, label_map, provenance, self._warnings(scores.vocabulary))
+        return Annotation(image.key, label_map, provenance, self._warnings(words))
 
-    def _warnings(self, vocabulary: Vocabulary) -> tuple[str, ...]:
-        warnings = list(advice_on(self.text_bank(vocabulary), self.engine.card.known_words))
+    def _warnings(self, words: _Words) -> tuple[str, ...]:
+        warnings = list(words.advice)
         if self._scorer.batch_was_halved:
             warnings.append("the device ran out of memory; smaller batches of windows were used")
         if self.store.problem is not None:
@@ -208,7 +223,7 @@ class Session:
         return tuple(warnings)
 
 
-def _forget_invalid(label_map: LabelMap, valid: np.ndarray) -> None:
+def _forget_invalid(label_map: LabelMap, valid: NDArray[np.bool_]) -> None:
     """Pixels without a number in the source carry no label."""
     label_map.labels[~valid] = UNLABELLED
     label_map.confidence[~valid] = 0
