@@ -62,7 +62,7 @@ class FeatureStore:
         self._memory_limit = memory_bytes
         self._memory: OrderedDict[str, Tensors] = OrderedDict()
         self._memory_used = 0
-        self._folder = folder
+        self.folder = folder
         self._disk_limit = disk_bytes
         self._disk_used: int | None = None  # unknown until the first write
         self._lock = threading.Lock()
@@ -118,9 +118,9 @@ class FeatureStore:
             self._memory_used -= _bytes_of(dropped)
 
     def _path(self, key: str) -> Path | None:
-        if self._folder is None or self.problem is not None:
+        if self.folder is None or self.problem is not None:
             return None
-        return self._folder / key[:2] / (key + _SUFFIX)
+        return self.folder / key[:2] / (key + _SUFFIX)
 
     def _read(self, key: str) -> Tensors | None:
         path = self._path(key)
@@ -156,7 +156,7 @@ class FeatureStore:
             _write_whole(path, hashlib.sha256(payload).digest(), payload)
         except OSError as error:
             self.counts.unwritten += 1
-            self.problem = f"features are no longer kept in {self._folder}: {error.strerror}"
+            self.problem = f"features are no longer kept in {self.folder}: {error.strerror}"
             return
         self._make_room(len(payload))
 
@@ -179,7 +179,7 @@ class FeatureStore:
             self._disk_used = used
 
     def _files(self) -> list[Path]:
-        return [] if self._folder is None else list(self._folder.glob(f"??/*{_SUFFIX}"))
+        return [] if self.folder is None else list(self.folder.glob(f"??/*{_SUFFIX}"))
 
     def _entries(self) -> list[tuple[float, int, Path]]:
         entries = []

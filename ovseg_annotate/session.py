@@ -55,12 +55,14 @@ def open_session(
     engine_options: Mapping[str, object] | None = None,
     offline: bool = False,
 ) -> Session:
-    """Load `ENGINE@WEIGHTS` once; without `cache`, features are kept in memory only."""
+    """Load `ENGINE@WEIGHTS` once; without `cache`, nothing is kept beyond memory."""
     from ovseg_annotate.catalog import open_engine  # noqa: PLC0415  engines load when asked for
 
-    engine = open_engine(model, engine_options or {}, offline=offline)
+    store = FeatureStore() if cache is None else cache
+    texts = None if store.folder is None else store.folder / "text"
+    engine = open_engine(model, engine_options or {}, cache=texts, offline=offline)
     where = placement(device, precision, half_precision=engine.card.half_precision)
-    return Session(engine, where, FeatureStore() if cache is None else cache, model=model)
+    return Session(engine, where, store, model=model)
 
 
 class Session:

@@ -63,7 +63,11 @@ class VisionTower(Protocol):
         """Tokens before the grid: 1 with a class token, 0 without."""
 
     @property
-    def blocks(self) -> Sequence[AttentionBlock]: ...
+    def blocks(self) -> Sequence[AttentionBlock]:
+        """The blocks as they are on the grid of the training size."""
+
+    def blocks_on(self, grid: Size) -> Sequence[AttentionBlock]:
+        """The blocks for tokens of this grid: rotary positions turn with it. Cheap to ask for."""
 
     def embed(self, images: Tensor) -> tuple[Tensor, Size]:
         """(batch, 3, height, width), any multiple of the stride -> tokens, grid (row-major)."""
@@ -103,5 +107,5 @@ class Clip:
     card: TowerCard
     vision: VisionTower | ConvTower
     text: TextTower
-    # Moves both networks to a device and dtype.
-    modules: tuple[torch.nn.Module, ...]
+    # The image network and the text network, disjoint: to move them to a device and dtype.
+    modules: tuple[torch.nn.Module, torch.nn.Module]

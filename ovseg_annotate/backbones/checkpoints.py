@@ -1,0 +1,113 @@
+"""Weights files: read safely, checked, and put into a network."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ovseg_annotate.errors import WeightsError
+
+_ALWAYS_REBUILT = ("text.transformer.embeddings.position_ids", "position_ids", "attn_mask")
+
+
+def sha256_of(file: Path) -> str:
+    """Computed once for each version of a file, as size and time of change tell them apart."""
+    path = file.resolve()
+    status = path.stat()
+    return _sha256_of_version(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of_version(path: Path, size: int, changed: int) -> str:
+    del size, changed  # they are there to be remembered
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fill_from_file(network: nn.Module, file: Path) -> None:
+    """Put the weights of a file into a network, every tensor named and shaped as it expects."""
+    state = _as_expected(network, read_state(file))
+    expected = network.state_dict()
+    for name, weights in state.items():
+        if name in expected and weights.shape != expected[name].shape:
+            raise WeightsError(
+                f"{file}: tensor {name} has shape {tuple(weights.shape)}, the network needs "
+                f"{tuple(expected[name].shape)}; the file belongs to another configuration"
+            )
+        if not torch.isfinite(weights).all():
+            raise WeightsError(
+                f"{file}: tensor {name} holds NaN or infinite numbers; the file is damaged, "
+                "delete it and fetch or make it again"
+            )
+    missing = sorted(expected.keys() - state.keys())
+    if missing:
+        raise WeightsError(
+            f"{file}: {len(missing)} tensors are missing, the first is {missing[0]}; the file "
+            "belongs to another configuration"
+        )
+    surplus = sorted(state.keys() - expected.keys())
+    if surplus:
+        raise WeightsError(
+            f"{file}: the network has no place for {len(surplus)} tensors, the first is "
+            f"{surplus[0]}; the file belongs to another configuration"
+        )
+    network.load_state_dict(state)
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a torch file that holds nothing but tensors."""
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        loaded: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (SafetensorError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise WeightsError(
+            f"{file} is damaged or not a weights file ({error}); delete it and fetch it again"
+        ) from error
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{file} is not a plain table of tensors and could run code when opened; it was not "
+            "opened; convert it to safetensors where you trust it"
+        ) from error
+    return _tensors_of(loaded, file)
+
+
+def _tensors_of(loaded: Any, file: Path) -> dict[str, Tensor]:
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]  # a training checkpoint keeps more beside the weights
+    tensors = isinstance(loaded, dict) and all(isinstance(each, Tensor) for each in loaded.values())
+    if not tensors:
+        raise WeightsError(
+            f"{file}: expected a table of named tensors, got {type(loaded).__name__}; "
+            "choose the file that holds the weights"
+        )
+    return dict(loaded)
+
+
+def _as_expected(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename what older files and other training programs name differently."""
+    state = {name.removeprefix("module."): weights for name, weights in state.items()}
+    state = convert_state_dict(network, state)
+    if not hasattr(network, "positional_embedding"):  # the text tower is a module of its own
+        state = convert_to_custom_text_state_dict(state)
+    expected = network.state_dict()
+    for name in _ALWAYS_REBUILT:
+        if name not in expected:
+            state.pop(name, None)
+    for name in ("logit_scale", "logit_bias"):  # a number here, a list of one number there
+        if name in state and name in expected and state[name].numel() == 1:
+            state[name] = state[name].reshape(expected[name].shape)
+    return state

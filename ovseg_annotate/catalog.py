@@ -1,0 +1,292 @@
+"""Every engine by name, and the weights that are known to serve them well.
+
+A model is written ENGINE@WEIGHTS: `naclip@mini`, `naclip@ViT-B-16-quickgelu/openai`,
+`conv@path/to/folder`. Engines of other packages join through the entry-point group
+`ovseg_annotate.engines`, each as NAME = "module:opener" with the opener an `EngineOpener`.
+Importing this module imports no engine and no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ovseg_annotate.errors import ModelError, listed_by_nearness
+
+if TYPE_CHECKING:
+    from ovseg_annotate.backbones.weights import DownloadProgress
+    from ovseg_annotate.engine import Engine
+
+ENTRY_POINT_GROUP = "ovseg_annotate.engines"
+
+_ASSETS = Path(__file__).parent / "assets"
+_WEIGHTS_FILE = "open_clip_model.safetensors"
+_HUB_FILES = (_WEIGHTS_FILE, "open_clip_pytorch_model.bin")  # open_clip tries them in this order
+_TRANSFORMERS = ("naclip", "clearclip", "sclip", "maskclip", "scclip")
+_NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """One line of the catalogue."""
+
+    name: str
+    description: str
+    opener: str  # "module:attribute" of an `EngineOpener`
+    options: str | None  # "module:attribute" of its options dataclass; None: not told
+
+
+def _training_free(name: str, description: str) -> EngineEntry:
+    module = "ovseg_annotate.engines.dense_clip"
+    return EngineEntry(
+        name,
+        f"{description}; no training",
+        f"{module}:open_dense_clip",
+        f"{module}:DenseClipOptions",
+    )
+
+
+ENGINES: tuple[EngineEntry, ...] = (
+    _training_free("naclip", "neighbours attend to one another; the default"),
+    _training_free("clearclip", "like attends to like, without residual; the simplest"),
+    _training_free("sclip", "like attends to like, residual kept"),
+    _training_free("maskclip", "every cell for itself; a baseline"),
+    _training_free("scclip", "repairs odd cells, uses middle layers; best published, slower"),
+    _training_free("conv", "for ConvNeXt towers, whose features are dense as they are"),
+)
+
+
+class State(StrEnum):
+    """Where weights are."""
+
+    BUNDLED = "bundled"  # in this package
+    CACHED = "cached"  # on this machine
+    DOWNLOADABLE = "downloadable"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWeights:
+    """Weights of others that are worth naming; any other CONFIG/TAG of open_clip works too."""
+
+    name: str  # as in ENGINE@WEIGHTS
+    repository: str  # on the hub
+    megabytes: int  # of the parameters in float32; the download tells exactly
+    licence: str  # "unknown" where it was not checked
+    description: str
+    engines: tuple[str, ...] = _TRANSFORMERS
+
+
+KNOWN_WEIGHTS: tuple[KnownWeights, ...] = (
+    KnownWeights(
+        "ViT-B-16-quickgelu/openai",
+        "timm/vit_base_patch16_clip_224.openai",
+        598,
+        "MIT (openai/CLIP)",
+        "the tower the papers report on; a good first choice",
+    ),
+    KnownWeights(
+        "ViT-B-16/datacomp_xl_s13b_b90k",
+        "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
+        598,
+        "MIT",
+        "the same size, trained on 1.4 billion filtered pairs",
+    ),
+    KnownWeights(
+        "ViT-B-16/laion2b_s34b_b88k",
+        "laion/CLIP-ViT-B-16-laion2B-s34B-b88K",
+        598,
+        "MIT",
+        "the same size, trained on LAION-2B",
+    ),
+    KnownWeights(
+        "ViT-B-32-quickgelu/openai",
+        "timm/vit_base_patch32_clip_224.openai",
+        605,
+        "MIT (openai/CLIP)",
+        "quicker and coarser: cells of 32 pixels",
+    ),
+    KnownWeights(
+        "ViT-L-14-quickgelu/openai",
+        "timm/vit_large_patch14_clip_224.openai",
+        1710,
+        "MIT (openai/CLIP)",
+        "finer cells, five times the work; better with scclip only",
+    ),
+    KnownWeights(
+        "ViT-L-14/datacomp_xl_s13b_b90k",
+        "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
+        1710,
+        "MIT",
+        "the large tower on filtered pairs",
+    ),
+    KnownWeights(
+        "ViT-H-14/laion2b_s32b_b79k",
+        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+        3944,
+        "MIT",
+        "the largest listed; ten times the work of B-16",
+    ),
+    KnownWeights(
+        "EVA02-B-16/merged2b_s8b_b131k",
+        "timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k",
+        599,
+        "unknown",
+        "rotary positions, at ease with other picture sizes",
+    ),
+    KnownWeights(
+        "ViT-B-16-SigLIP2/webli",
+        "timm/ViT-B-16-SigLIP2",
+        1501,
+        "unknown",
+        "many languages; its text tower is most of the download",
+    ),
+    KnownWeights(
+        "convnext_base_w/laion2b_s13b_b82k_augreg",
+        "laion/CLIP-convnext_base_w-laion2B-s13B-b82K-augreg",
+        718,
+        "unknown",
+        "convolutions: any picture size, cells of 32 pixels",
+        ("conv",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """Weights that can be used now or fetched, and the engines that take them."""
+
+    weights: str
+    engines: tuple[str, ...]  # the recommended one first
+    state: State
+    megabytes: int
+    licence: str
+    description: str
+
+    @property
+    def name(self) -> str:
+        """How to ask for it, with the recommended engine."""
+        return f"{self.engines[0]}@{self.weights}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """ENGINE@WEIGHTS, taken apart."""
+
+    engine: str
+    weights: str
+
+    def __str__(self) -> str:
+        return f"{self.engine}@{self.weights}"
+
+
+def parse_model(text: str) -> ModelName:
+    """Read ENGINE@WEIGHTS; the weights may be a path that contains another @."""
+    engine, at, weights = text.strip().partition("@")
+    engine, weights = engine.strip(), weights.strip()
+    if not at or not engine or not weights:
+        known = engine in {entry.name for entry in engines()}
+        example = f"{engine}@mini" if known else f"naclip@{engine or weights or 'mini'}"
+        raise ModelError(
+            f"model {text!r} is not of the form ENGINE@WEIGHTS; write for example {example}"
+        )
+    return ModelName(engine, weights)
+
+
+def engines() -> tuple[EngineEntry, ...]:
+    """The engines of this package, then those of others; a name of ours cannot be taken over."""
+    ours = {entry.name for entry in ENGINES}
+    theirs = (
+        EngineEntry(point.name, f"from {point.dist.name}" if point.dist else "", point.value, None)
+        for point in entry_points(group=ENTRY_POINT_GROUP)
+        if point.name not in ours
+    )
+    return (*ENGINES, *sorted(theirs, key=lambda entry: entry.name))
+
+
+def engine_named(name: str) -> EngineEntry:
+    entries = {entry.name: entry for entry in engines()}
+    if name not in entries:
+        raise ModelError(
+            f"unknown engine {name!r}; there is: {listed_by_nearness(name, entries)}; "
+            "a model is written ENGINE@WEIGHTS"
+        )
+    return entries[name]
+
+
+def options_of(engine: str) -> type[Any] | None:
+    """The options dataclass of an engine, for forms and flags; None: the engine does not tell."""
+    where = engine_named(engine).options
+    kind: type[Any] | None = None if where is None else _loaded(where)
+    return kind
+
+
+def open_engine(
+    model: str,
+    options: Mapping[str, object] = _NO_OPTIONS,
+    *,
+    cache: Path | None = None,
+    offline: bool = False,
+    progress: Callable[[DownloadProgress], None] | None = None,
+) -> Engine:
+    """Load an engine with its weights; `cache` is a folder for text vectors, None: memory only."""
+    name = parse_model(model)
+    opener = _loaded(engine_named(name.engine).opener)
+    from ovseg_annotate.engines.request import EngineRequest  # noqa: PLC0415  imports torch
+
+    opened: Engine = opener(
+        EngineRequest(name.engine, name.weights, options, cache, offline, progress)
+    )
+    return opened
+
+
+def models(hub_cache: Path | None = None) -> tuple[ModelEntry, ...]:
+    """Weights by name: bundled ones first, then those worth fetching; asks no network.
+
+    `hub_cache` None is the hub's own place.
+    """
+    return (*_bundled(), *(_entry(known, hub_cache) for known in KNOWN_WEIGHTS))
+
+
+def _bundled() -> tuple[ModelEntry, ...]:
+    entries = []
+    for folder in sorted(_ASSETS.iterdir()) if _ASSETS.is_dir() else ():
+        weights, card = folder / _WEIGHTS_FILE, folder / "card.json"
+        if weights.is_file() and card.is_file():
+            facts: dict[str, object] = json.loads(card.read_text(encoding="utf-8"))
+            licence = str(facts.get("licence", "unknown"))
+            description = str(facts.get("description", "comes with this package"))
+            size = max(round(weights.stat().st_size / 1e6), 1)
+            entries.append(
+                ModelEntry(folder.name, _TRANSFORMERS, State.BUNDLED, size, licence, description)
+            )
+    return tuple(entries)
+
+
+def _entry(known: KnownWeights, hub_cache: Path | None) -> ModelEntry:
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  slow to import
+
+    cached = any(
+        isinstance(try_to_load_from_cache(known.repository, file, cache_dir=hub_cache), str)
+        for file in _HUB_FILES
+    )
+    state = State.CACHED if cached else State.DOWNLOADABLE
+    return ModelEntry(
+        known.name, known.engines, state, known.megabytes, known.licence, known.description
+    )
+
+
+def _loaded(where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(
+            f"cannot load the engine at {where}: {error}; install the package it comes from again"
+        ) from error

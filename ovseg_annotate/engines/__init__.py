@@ -1,0 +1,1 @@
+"""One file a system; engines never import one another."""

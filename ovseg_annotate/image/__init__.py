@@ -1,0 +1,7 @@
+"""Pictures: read from files and arrays, upright, in RGB, within limits."""
+
+from ovseg_annotate.image.options import ReadingOptions
+from ovseg_annotate.image.picture import Image
+from ovseg_annotate.image.reading import SUFFIXES, from_array, images_in, read_image
+
+__all__ = ["SUFFIXES", "Image", "ReadingOptions", "from_array", "images_in", "read_image"]

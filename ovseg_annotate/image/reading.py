@@ -1,0 +1,162 @@
+"""Pictures from files and arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovseg_annotate.errors import ImageError, OvsegError
+from ovseg_annotate.image.options import ReadingOptions
+from ovseg_annotate.image.picture import Image
+from ovseg_annotate.image.pillow_files import read_with_pillow
+from ovseg_annotate.image.samples import Samples, samples_of_array
+from ovseg_annotate.image.tiff_files import NeedsPillow, read_tiff
+from ovseg_annotate.image.upright import rgb_of
+
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
+)  # fmt: skip
+_DEFAULTS = ReadingOptions()
+
+# The first bytes say what a file is; its suffix is only a name.
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+)
+
+
+def read_image(path: str | os.PathLike[str], options: ReadingOptions = _DEFAULTS) -> Image:
+    """Read one picture, upright and in RGB.
+
+    What is not 8 bit is stretched channel by channel between two percentiles; `Image.reading`
+    says so, with the numbers.
+    """
+    path = Path(path)
+    name = str(path)
+    with _opened(path, options) as file:
+        kind = _kind_of(file, name)
+        with _decoding(name, kind):
+            samples = _decoded(file, path, kind, options)
+    pixels, valid, reading = rgb_of(samples, options, name)
+    return Image(pixels, _key_of(pixels), reading, valid)
+
+
+def from_array(
+    array: NDArray[Any], options: ReadingOptions = _DEFAULTS, name: str = "array"
+) -> Image:
+    """Make a picture of (height, width) or (height, width, channels) numbers of any real type.
+
+    The last axis counts channels unless `options.channel_axis` says otherwise; four of them
+    are RGBA. The picture keeps no view of the array.
+    """
+    samples = samples_of_array(np.asarray(array), options, name)
+    pixels, valid, reading = rgb_of(samples, options, name)
+    if np.may_share_memory(pixels, samples.values):
+        pixels = pixels.copy()
+    return Image(pixels, _key_of(pixels), reading, valid)
+
+
+def images_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """All pictures below a folder, sorted; hidden files and folders are left out."""
+    root = Path(folder)
+    if not root.is_dir():
+        kind = "a file" if root.exists() else "not there"
+        raise ImageError(f"{root}: expected a folder of pictures; it is {kind}")
+    found: list[Path] = []
+    for where, folders, files in os.walk(root):
+        folders[:] = [each for each in folders if not each.startswith(".")]
+        found += [
+            Path(where, file)
+            for file in files
+            if not file.startswith(".") and Path(file).suffix.casefold() in SUFFIXES
+        ]
+    if not found:
+        raise ImageError(
+            f"{root}: no pictures in this folder or below; looked for {', '.join(SUFFIXES)}"
+        )
+    return sorted(found)
+
+
+def _key_of(pixels: NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.reshape(-1).data)  # a view: hashing copies nothing
+    return digest.hexdigest()
+
+
+def _decoded(file: BinaryIO, path: Path, kind: str, options: ReadingOptions) -> Samples:
+    name = str(path)
+    if kind == "tiff":
+        try:
+            return read_tiff(path, options, name)
+        except NeedsPillow:
+            pass
+    return read_with_pillow(file, kind, options, name)
+
+
+@contextmanager
+def _opened(path: Path, options: ReadingOptions) -> Iterator[BinaryIO]:
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise ImageError(f"{path}: this is a folder; name a picture in it")
+        if not stat.S_ISREG(found.st_mode):
+            raise ImageError(f"{path}: this is a device or a pipe; expected a picture file")
+        file = path.open("rb")
+    except FileNotFoundError as problem:
+        raise ImageError(
+            f"{path}: there is no such file; check the name and the folder"
+        ) from problem
+    except OSError as problem:
+        raise ImageError(f"{path}: cannot be opened: {problem.strerror or problem}") from problem
+    with file:
+        if found.st_size == 0:
+            raise ImageError(f"{path}: the file is empty (0 bytes); copy or download it again")
+        if found.st_size > options.maximum_bytes:
+            raise ImageError(
+                f"{path}: the file has {found.st_size:,} bytes; at most "
+                f"{options.maximum_bytes:,} are read; raise maximum_bytes if that is right"
+            )
+        yield file
+
+
+def _kind_of(file: BinaryIO, name: str) -> str:
+    start = file.read(16)
+    for signature, kind in _SIGNATURES:
+        if start.startswith(signature):
+            return kind
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "webp"
+    raise ImageError(
+        f"{name}: not a picture that can be read: it starts with {start!r}; "
+        "expected PNG, JPEG, WebP, BMP, GIF or TIFF; convert it first"
+    )
+
+
+@contextmanager
+def _decoding(name: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except OvsegError:
+        raise
+    # Decoders fed with damaged bytes raise whatever they trip over, from SyntaxError to
+    # struct.error; whatever it is, this file is what is wrong.
+    except Exception as problem:
+        raise ImageError(
+            f"{name}: the {kind.upper()} file is damaged or cut off "
+            f"({type(problem).__name__}: {problem}); copy or download it again"
+        ) from problem

@@ -1,0 +1,1 @@
+"""From coarse scores to pixel-accurate borders."""
