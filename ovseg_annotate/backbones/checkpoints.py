@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from ovseg_annotate.errors import WeightsError
 
-_ALWAYS_REBUILT = ("text.transformer.embeddings.position_ids", "position_ids", "attn_mask")
+_ALWAYS_REBUILT = ("text.transformer.embeddings.position_ids", "attn_mask")
+# Scale and shift of the training loss: files differ in their shape, some lack one, none is read.
+_TRAINING_ONLY = ("logit_scale", "logit_bias")
 
 
 def sha256_of(file: Path) -> str:
@@ -107,7 +109,8 @@ def _as_expected(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tens
     for name in _ALWAYS_REBUILT:
         if name not in expected:
             state.pop(name, None)
-    for name in ("logit_scale", "logit_bias"):  # a number here, a list of one number there
-        if name in state and name in expected and state[name].numel() == 1:
-            state[name] = state[name].reshape(expected[name].shape)
+    for name in _TRAINING_ONLY:
+        given = state.pop(name, torch.zeros(1))
+        if name in expected:
+            state[name] = given.reshape(expected[name].shape) if given.numel() == 1 else given
     return state

@@ -121,7 +121,12 @@ class HuggingFaceHub:
             if not blob.exists():
                 partial = blob.with_name(f"{blob.name}.incomplete")
                 _fetch_rest(url, partial, progress, tell)
-                _refuse_damage(partial, blob.name, wanted)
+                if _is_damaged(partial, blob.name):
+                    partial.unlink()  # there is nothing to go on from
+                    raise WeightsError(
+                        f"{wanted.name} arrived damaged: its sha256 is not {blob.name}, as the hub "
+                        f"names it; {_command(wanted)} again"
+                    )
                 partial.replace(blob)
         return Path(
             huggingface_hub.hf_hub_download(
@@ -136,6 +141,9 @@ def _fetch_rest(url: str, partial: Path, progress: DownloadProgress, tell: Repor
         before = partial.stat().st_size if partial.exists() else 0
         if before == progress.total:
             return
+        if progress.total is not None and before > progress.total:  # of another version
+            partial.unlink()
+            before = 0
         try:
             _fetch_once(url, partial, before, lambda done: tell(replace(progress, done=done)))
         except httpx2.TransportError:
@@ -173,20 +181,18 @@ def _say_nothing(progress: DownloadProgress) -> None:
 
 def _checked(file: Path, wanted: Published) -> Path:
     stored = file.resolve()  # a link in the cache
-    _refuse_damage(stored, stored.name, wanted)
+    if _is_damaged(stored, stored.name):
+        raise WeightsError(
+            f"{stored} of {wanted.name} is damaged: its sha256 is not its name; delete it, then "
+            f"{_command(wanted)}"
+        )
     return file
 
 
-def _refuse_damage(file: Path, named: str, wanted: Published) -> None:
-    """The hub names large files by their sha256, small ones by something else."""
-    if len(named) != _SHA256_DIGITS or not set(named) <= set(string.hexdigits):
-        return
-    digest = sha256_of(file)
-    if digest != named:
-        raise WeightsError(
-            f"{file} of {wanted.name} is damaged: its sha256 is {digest}, the hub names {named}; "
-            f"delete it, then {_command(wanted)}"
-        )
+def _is_damaged(file: Path, named: str) -> bool:
+    """The hub names large files by their sha256; small ones, by something else, pass."""
+    is_digest = len(named) == _SHA256_DIGITS and set(named) <= set(string.hexdigits)
+    return is_digest and sha256_of(file) != named
 
 
 def _command(wanted: Published) -> str:

@@ -15,7 +15,11 @@ from ovseg_annotate.backbones.eva import EvaVision
 from ovseg_annotate.backbones.kinds import Configuration, TowerKind, require_kind
 from ovseg_annotate.backbones.open_clip_vit import OpenClipVision
 from ovseg_annotate.backbones.text import OpenClipText
-from ovseg_annotate.backbones.timm_vit import SiglipVision, TimmVision
+from ovseg_annotate.backbones.timm_vit import (
+    TimmVision,
+    attention_pool_projection,
+    class_token_projection,
+)
 from ovseg_annotate.backbones.tokens import DEFAULT_CONTEXT, Tokenizer
 from ovseg_annotate.backbones.tower import Clip, ConvTower, TowerCard, VisionTower
 from ovseg_annotate.errors import ModelError
@@ -139,11 +143,11 @@ def _vision_of(kind: TowerKind, visual: Any, card: TowerCard) -> VisionTower | C
         case TowerKind.VIT | TowerKind.CLIPA:
             return OpenClipVision(visual, card)
         case TowerKind.SIGLIP:
-            return SiglipVision(visual, card)
+            return TimmVision(visual, card, attention_pool_projection)
         case TowerKind.EVA:
             return EvaVision(visual, card)
         case TowerKind.TIMM_VIT:
-            return TimmVision(visual, card)
+            return TimmVision(visual, card, class_token_projection)
         case TowerKind.CONVNEXT:
             return ConvNextVision(visual, card)
 

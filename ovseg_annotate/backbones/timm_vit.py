@@ -5,8 +5,8 @@ The rotary ones are in `eva.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from ovseg_annotate.backbones.positions import PositionRule, PositionTable, grid
 from ovseg_annotate.backbones.tower import AttentionBlock, TowerCard
 from ovseg_annotate.errors import ModelError
 from ovseg_annotate.geometry import Size
+
+# (network of open_clip, tokens of its width) -> tokens in the space shared with text
+Projection: TypeAlias = Callable[[Any, Tensor], Tensor]
 
 
 class TimmBlock:
@@ -83,13 +86,22 @@ class TimmInput:
 
 
 class TimmVision:
-    """A VisionTower over timm's `VisionTransformer` with a class token."""
+    """A VisionTower over timm's `VisionTransformer`."""
 
-    def __init__(self, visual: Any, card: TowerCard, positions: PositionRule = "size") -> None:
+    def __init__(
+        self,
+        visual: Any,
+        card: TowerCard,
+        projection: Projection,
+        positions: PositionRule = "size",
+    ) -> None:
         self.card = card
         self._visual = visual
         self._input = TimmInput(visual.trunk, positions)
-        self._blocks = _opened(visual.trunk, card.name)
+        self._projection = projection
+        self._blocks: tuple[AttentionBlock, ...] = tuple(
+            TimmBlock(block, card.name) for block in visual.trunk.blocks
+        )
 
     @property
     def prefix(self) -> int:
@@ -107,59 +119,32 @@ class TimmVision:
         return self._input(images)
 
     def project(self, tokens: Tensor) -> Tensor:
-        return class_token_projection(self._visual, tokens)
-
-
-class SiglipVision:
-    """A VisionTower over timm's `VisionTransformer` with attention pooling and no class token.
-
-    A learned query reads the grid, and only what comes out behind that pooling is compared with
-    text. The tokens themselves are in another space, so each one goes the way it would go if the
-    query attended to it alone: value, output projection, residual multilayer perceptron.
-    """
-
-    def __init__(self, visual: Any, card: TowerCard, positions: PositionRule = "size") -> None:
-        self.card = card
-        self._visual = visual
-        self._input = TimmInput(visual.trunk, positions)
-        self._blocks = _opened(visual.trunk, card.name)
-
-    @property
-    def prefix(self) -> int:
-        return self._input.prefix
-
-    @property
-    def blocks(self) -> Sequence[AttentionBlock]:
-        return self._blocks
-
-    def blocks_on(self, grid: Size) -> Sequence[AttentionBlock]:
-        del grid  # positions are added once, at the input
-        return self._blocks
-
-    def embed(self, images: Tensor) -> tuple[Tensor, Size]:
-        return self._input(images)
-
-    def project(self, tokens: Tensor) -> Tensor:
-        trunk = self._visual.trunk
-        pool = trunk.attn_pool
-        width = pool.kv.in_features
-        # The fused projection holds keys, then values.
-        values = functional.linear(trunk.norm(tokens), pool.kv.weight[width:], pool.kv.bias[width:])
-        read = pool.proj(values)
-        read = read + pool.mlp(pool.norm(read))
-        projected: Tensor = self._visual.head(trunk.head(trunk.fc_norm(read)))
-        return projected
+        return self._projection(self._visual, tokens)
 
 
 def class_token_projection(visual: Any, tokens: Tensor) -> Tensor:
-    """Every token the way of the class token, into the space that is shared with text."""
+    """Every token the way of the class token."""
     trunk = visual.trunk
     projected: Tensor = visual.head(trunk.head(trunk.fc_norm(trunk.norm(tokens))))
     return projected
 
 
-def _opened(trunk: Any, name: str) -> tuple[AttentionBlock, ...]:
-    return tuple(TimmBlock(block, name) for block in trunk.blocks)
+def attention_pool_projection(visual: Any, tokens: Tensor) -> Tensor:
+    """Every token the way of what the pooling reads: SigLIP.
+
+    A learned query reads the grid, and only what comes out behind that pooling is compared with
+    text. The tokens themselves are in another space, so each one goes the way it would go if the
+    query attended to it alone: value, output projection, residual multilayer perceptron.
+    """
+    trunk = visual.trunk
+    pool = trunk.attn_pool
+    width = pool.kv.in_features
+    # The fused projection holds keys, then values.
+    values = functional.linear(trunk.norm(tokens), pool.kv.weight[width:], pool.kv.bias[width:])
+    read = pool.proj(values)
+    read = read + pool.mlp(pool.norm(read))
+    projected: Tensor = visual.head(trunk.head(trunk.fc_norm(read)))
+    return projected
 
 
 def refuse_special_attention(attention: Any, name: str) -> None:

@@ -89,11 +89,13 @@ def test_a_server_that_sends_everything_again_does_not_spoil_the_file(tmp_path: 
     assert path.read_bytes() == LARGE
 
 
-def test_a_file_that_is_not_what_the_hub_names_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_what_the_hub_names_is_refused_and_forgotten(tmp_path: Path) -> None:
     with serving({SAFE: b"something else"}) as hub:
         hub.named_digests[SAFE] = hashlib.sha256(b"weights").hexdigest()
-        with pytest.raises(WeightsError, match=r"is damaged: its sha256 is .*delete"):
+        with pytest.raises(WeightsError, match=r"arrived damaged.*ovseg models --fetch .* again"):
             fetch(hub.endpoint, tmp_path)
+        hub.files[SAFE] = b"weights"
+        fetch(hub.endpoint, tmp_path)
 
 
 def test_a_file_that_was_damaged_in_the_cache_is_refused(tmp_path: Path) -> None:

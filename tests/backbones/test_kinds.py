@@ -5,6 +5,9 @@ from importlib.util import find_spec
 
 import open_clip
 import pytest
+import torch
+from backbones.micro import micro_config
+from timm.layers import RotaryEmbeddingCat
 
 from ovseg_annotate.backbones.kinds import (
     TowerKind,
@@ -101,3 +104,24 @@ def test_a_hub_text_tower_asks_for_the_library_it_needs() -> None:
     name = "xlm-roberta-base-ViT-B-32"
     with pytest.raises(ModelError, match="pip install transformers"):
         build_network(name, open_clip.get_model_config(name))
+
+
+def test_causal_masks_are_remade_as_the_constructor_makes_them() -> None:
+    made = build_network("micro", micro_config())
+    assert torch.equal(made.attn_mask, open_clip.CLIP(**micro_config()).attn_mask)
+
+
+def test_rotary_tables_are_remade_as_the_constructor_makes_them() -> None:
+    network = build_network("EVA02-B-16", open_clip.get_model_config("EVA02-B-16"))
+    rope = network.visual.trunk.rope
+    fresh = RotaryEmbeddingCat(
+        rope.dim, in_pixels=False, feat_shape=[14, 14], ref_feat_shape=[16, 16]
+    )
+    assert torch.equal(rope.pos_embed, fresh.pos_embed)
+    assert torch.equal(rope.bands, fresh.bands)
+
+
+def test_building_draws_no_random_numbers() -> None:
+    before = torch.random.get_rng_state()
+    build_network("micro", micro_config())
+    assert torch.equal(torch.random.get_rng_state(), before)

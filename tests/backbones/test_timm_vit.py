@@ -6,7 +6,7 @@ from backbones.tiny_towers import NATIVE, STRIDE, TimmWrapper, images, siglip, t
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from ovseg_annotate.backbones.timm_vit import TimmVision
+from ovseg_annotate.backbones.timm_vit import TimmVision, class_token_projection
 from ovseg_annotate.errors import ModelError
 
 
@@ -23,4 +23,4 @@ def test_attention_with_normalised_heads_is_refused() -> None:
         img_size=32, patch_size=8, embed_dim=48, depth=1, num_heads=3, qk_norm=True, num_classes=8
     )
     with pytest.raises(ModelError, match="normalised or gated attention heads"):
-        TimmVision(TimmWrapper(trunk, nn.Sequential()), tiny_card())
+        TimmVision(TimmWrapper(trunk, nn.Sequential()), tiny_card(), class_token_projection)

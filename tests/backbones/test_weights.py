@@ -254,6 +254,20 @@ def test_a_torch_file_of_tensors_is_read(tmp_path: Path) -> None:
         assert torch.equal(tensor, state[name])
 
 
+@pytest.mark.parametrize("scale", [None, torch.ones(()), torch.ones(1)])
+def test_the_scale_of_the_training_loss_may_be_absent_or_a_list(
+    micro: Path, own: Path, scale: Tensor | None
+) -> None:
+    def change(state: dict[str, Tensor]) -> None:
+        del state["logit_scale"]
+        state["logit_bias"] = torch.zeros(1)
+        if scale is not None:
+            state["logit_scale"] = scale
+
+    rewrite(own, change)
+    assert torch.equal(embedding(load_clip(str(own))), embedding(load_clip(str(micro))))
+
+
 class RunsCode:
     def __reduce__(self) -> tuple[Any, ...]:
         return (open, ("/tmp/a-weights-file-ran-code", "w"))  # noqa: S108  never opened

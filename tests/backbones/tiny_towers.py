@@ -20,7 +20,11 @@ from ovseg_annotate.backbones.conv import ConvNextVision
 from ovseg_annotate.backbones.eva import EvaVision
 from ovseg_annotate.backbones.network import fill_at_random
 from ovseg_annotate.backbones.open_clip_vit import OpenClipVision
-from ovseg_annotate.backbones.timm_vit import SiglipVision, TimmVision
+from ovseg_annotate.backbones.timm_vit import (
+    TimmVision,
+    attention_pool_projection,
+    class_token_projection,
+)
 from ovseg_annotate.backbones.tower import TowerCard, VisionTower
 from ovseg_annotate.geometry import Size
 
@@ -88,13 +92,13 @@ def clipa() -> TinyTower:
 def siglip() -> TinyTower:
     trunk = VisionTransformer(**_TIMM, class_token=False, global_pool="map", num_classes=0)
     visual = _ready(TimmWrapper(trunk, nn.Sequential()))
-    vision = SiglipVision(visual, tiny_card())
+    vision = TimmVision(visual, tiny_card(), attention_pool_projection)
     return TinyTower(visual, vision, lambda tokens: trunk.forward_head(trunk.norm(tokens)))
 
 
 def clip_of_timm() -> TinyTower:
     trunk = VisionTransformer(**_TIMM, pre_norm=True, num_classes=SHARED)
-    return _with_class_token(TimmVision, _ready(TimmWrapper(trunk, nn.Sequential())))
+    return _with_class_token(_of_timm, _ready(TimmWrapper(trunk, nn.Sequential())))
 
 
 def mobile_clip() -> TinyTower:
@@ -102,7 +106,7 @@ def mobile_clip() -> TinyTower:
     embed = partial(HybridEmbed, backbone=stem, proj=False)
     settings = {**_TIMM, "patch_size": 1, "embed_layer": embed, "no_embed_class": True}
     trunk = VisionTransformer(**settings, num_classes=SHARED)
-    return _with_class_token(TimmVision, _ready(TimmWrapper(trunk, nn.Sequential())))
+    return _with_class_token(_of_timm, _ready(TimmWrapper(trunk, nn.Sequential())))
 
 
 def eva02() -> TinyTower:
@@ -163,6 +167,10 @@ _TIMM: dict[str, Any] = {
     "depth": 3,
     "num_heads": 3,
 }
+
+
+def _of_timm(visual: Any, card: TowerCard) -> VisionTower:
+    return TimmVision(visual, card, class_token_projection)
 
 
 def _ready(network: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Pictures with known answers: generated scenes and readers of public layouts."""

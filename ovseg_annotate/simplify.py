@@ -1,0 +1,122 @@
+"""Fewer vertices: by a tolerance that a least IoU holds back, or down to a vertex budget.
+
+Works on arrays of valid shapely polygons, one result for each in the same order; a result that
+would not be valid is not taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from ovseg_annotate.rasterise import agreement
+from ovseg_annotate.region_options import VertexBudget
+from ovseg_annotate.tracing import Shapes
+
+SMALLEST_SIMPLIFIED = 32.0  # px^2; below, one vertex less costs percents of the IoU
+_FINEST_TOLERANCE = 0.1  # px; below, a traced outline keeps all its vertices
+_BISECTIONS = 10  # the last step is a thousandth of the tolerance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimplifiedShapes:
+    """What became of each polygon."""
+
+    shapes: Shapes  # (n,)
+    iou: NDArray[np.float64]  # (n,) 0 to 1, in pixels, with the polygon it was
+    tolerances: NDArray[np.float64]  # (n,) px; 0: as it was
+    vertices_before: int
+
+    @property
+    def vertices(self) -> int:
+        return int(vertex_counts(self.shapes).sum())
+
+    def taken(self, chosen: NDArray[np.int64]) -> SimplifiedShapes:
+        return SimplifiedShapes(
+            self.shapes[chosen], self.iou[chosen], self.tolerances[chosen], self.vertices_before
+        )
+
+
+def vertex_counts(shapes: Shapes) -> NDArray[np.int64]:
+    """Vertices of each polygon, without the repeated ends of its rings."""
+    rings = 1 + shapely.get_num_interior_rings(shapes)
+    return np.asarray(shapely.get_num_coordinates(shapes) - rings, np.int64)
+
+
+def fits(shapes: Shapes, budget: VertexBudget) -> bool:
+    counts = vertex_counts(shapes)
+    alone = budget.per_polygon is None or counts.max(initial=0) <= budget.per_polygon
+    return bool(alone and (budget.total is None or counts.sum() <= budget.total))
+
+
+def simplified_shapes(shapes: Shapes, tolerance: float, minimum_iou: float) -> SimplifiedShapes:
+    """Simplify by `tolerance` (px), less where the IoU would fall under its limit."""
+    results, iou, tolerances = shapes.copy(), np.ones(len(shapes)), np.zeros(len(shapes))
+    pending = np.flatnonzero(shapely.area(shapes) >= SMALLEST_SIMPLIFIED)
+    while len(pending) and tolerance >= _FINEST_TOLERANCE:
+        attempts = shapely.simplify(shapes[pending], tolerance)
+        agree = agreement(shapes[pending], attempts)
+        good = (agree >= minimum_iou) & shapely.is_valid(attempts)
+        results[pending[good]], iou[pending[good]] = attempts[good], agree[good]
+        tolerances[pending[good]] = tolerance
+        pending, tolerance = pending[~good], tolerance / 2
+    return SimplifiedShapes(results, iou, tolerances, int(vertex_counts(shapes).sum()))
+
+
+def budgeted_shapes(
+    shapes: Shapes, simplified: SimplifiedShapes, budget: VertexBudget
+) -> SimplifiedShapes:
+    """Raise the tolerances just so far that the budget is met.
+
+    `simplified` was made of `shapes`. What exceeds the budget even as triangles stays as it is.
+    """
+    tolerances = simplified.tolerances
+    if budget.per_polygon is not None:
+        alone = np.arange(len(shapes))
+        tolerances = _raised(shapes, tolerances, alone, budget.per_polygon)
+    if budget.total is not None:
+        together = np.zeros(len(shapes), np.int64)
+        tolerances = _raised(shapes, tolerances, together, budget.total)
+    changed = np.flatnonzero(tolerances > simplified.tolerances)
+    results, iou = simplified.shapes.copy(), simplified.iou.copy()
+    attempts = shapely.simplify(shapes[changed], tolerances[changed])
+    valid = shapely.is_valid(attempts)
+    changed, attempts = changed[valid], attempts[valid]
+    results[changed], iou[changed] = attempts, agreement(shapes[changed], attempts)
+    applied = simplified.tolerances.copy()
+    applied[changed] = tolerances[changed]
+    return SimplifiedShapes(results, iou, applied, simplified.vertices_before)
+
+
+def _raised(
+    shapes: Shapes, tolerances: NDArray[np.float64], groups: NDArray[np.int64], limit: int
+) -> NDArray[np.float64]:
+    """Bisect one least tolerance a group so that the group has at most `limit` vertices."""
+    if len(shapes) == 0:
+        return tolerances
+    counts = np.bincount(groups, vertex_counts(shapely.simplify(shapes, tolerances)))
+    over = counts > limit
+    members = np.flatnonzero(over[groups])
+    if len(members) == 0:
+        return tolerances
+    group, least = groups[members], tolerances[members]
+
+    def fitting(trial: NDArray[np.float64]) -> NDArray[np.bool_]:
+        attempt = shapely.simplify(shapes[members], np.maximum(least, trial[group]))
+        return np.bincount(group, vertex_counts(attempt), len(counts)) <= limit
+
+    left, top, right, bottom = shapely.total_bounds(shapes)
+    largest = max(right - left, bottom - top)
+    low, high = np.zeros(len(counts)), np.where(over, 0.5, 0.0)
+    enough = fitting(high)
+    while not (enough | (high > largest)).all():
+        low, high = np.where(enough, low, high), np.where(enough, high, 2 * high)
+        enough = fitting(high)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        narrower = fitting(middle)
+        low, high = np.where(narrower, low, middle), np.where(narrower, middle, high)
+    return np.maximum(tolerances, np.where(enough, high, 0.0)[groups])
