@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "backbones"))
-from micro import write_micro_clip  # noqa: E402
+from micro import write_micro_clip
 
-from ovseg_annotate.annotate_options import AnnotateOptions  # noqa: E402
-from ovseg_annotate.annotation import Progress  # noqa: E402
-from ovseg_annotate.image import from_array  # noqa: E402
-from ovseg_annotate.scoring import Watch  # noqa: E402
-from ovseg_annotate.session import open_session  # noqa: E402
-from ovseg_annotate.vocabulary import Vocabulary  # noqa: E402
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.annotation import Progress
+from ovseg_annotate.image import from_array
+from ovseg_annotate.scoring import Watch
+from ovseg_annotate.session import open_session
+from ovseg_annotate.vocabulary import Vocabulary
 
 SIDE = 20_000
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,7 +34,6 @@ def main() -> None:
         report_overhead(session, side)
     report_new_words(session)
     report_many(session)
-    report_import()
 
 
 def report_overhead(session: Session, side: int) -> None:
@@ -85,30 +82,23 @@ def report_many(session: Session) -> None:
             paths.append(path)
         session.text_bank(words, options.contrast)
         start = time.perf_counter()
-        outcomes = sum(1 for outcome in session.annotate_many(paths, words, options)
-                       if outcome.annotation is not None and outcome.annotation.regions())
+        outcomes = sum(
+            1
+            for outcome in session.annotate_many(paths, words, options)
+            if outcome.annotation is not None and outcome.annotation.regions()
+        )
         whole = time.perf_counter() - start
     assert outcomes == PICTURES
     short = session.engine.card.short_side
     forward = bare_forward(session, 1024 if short is None else short)
     forward()
     alone = statistics.median(seconds(forward) for _ in range(7)) * PICTURES
-    tell(f"annotate_many and regions, {PICTURES} pictures of 1024 px, over the tower alone",
-         whole / alone, 1.15, "x")
-
-
-def report_import() -> None:
-    """In a fresh process, best of five; torch and Pillow must stay out."""
-    script = (
-        "import sys, time; start = time.perf_counter(); import ovseg_annotate;"
-        "took = time.perf_counter() - start;"
-        "assert 'torch' not in sys.modules and 'PIL' not in sys.modules; print(took)"
+    tell(
+        f"annotate_many and regions, {PICTURES} pictures of 1024 px, over the tower alone",
+        whole / alone,
+        1.15,
+        "x",
     )
-    times = [
-        float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
-        for _ in range(5)
-    ]
-    tell("import ovseg_annotate", min(times), 0.15, "s")
 
 
 def bare_forward(session: Session, side: int) -> Callable[[], object]:

@@ -1,12 +1,12 @@
 """Type what you want labelled, get polygons for the whole data set.
 
-    from ovseg_annotate import Vocabulary, open_session, read_image
+from ovseg_annotate import Vocabulary, open_session, read_image
 
-    session = open_session("naclip@mini")
-    words = Vocabulary.parse("nucleus: cell nucleus; -glass slide")
-    annotation = session.annotate(read_image("cells.png"), words)
-    for region in annotation.regions():
-        print(region.concept, region.area, region.polygons)
+session = open_session("naclip@mini")
+words = Vocabulary.parse("nucleus: cell nucleus; -glass slide")
+annotation = session.annotate(read_image("cells.png"), words)
+for region in annotation.regions():
+print(region.concept, region.area, region.polygons)
 """
 
 from __future__ import annotations

@@ -93,9 +93,7 @@ def _blocks(size: Size, concepts: int, halo: int) -> Iterator[Window]:
         width = rows = max(_SMALLEST_BLOCK, math.isqrt(pixels) - 2 * halo)
     for top in range(0, size.height, rows):
         for left in range(0, size.width, width):
-            yield Window(
-                top, left, min(rows, size.height - top), min(width, size.width - left)
-            )
+            yield Window(top, left, min(rows, size.height - top), min(width, size.width - left))
 
 
 def _decided(
@@ -118,9 +116,7 @@ def _decided(
         guide = torch.from_numpy(np.ascontiguousarray(pixels[outer.slices]))
         guide = guide.to(cells.device).permute(2, 0, 1).float().div_(255.0)
         values = refine_strip(values, guide, refine)
-    inner = values[
-        :, block.top - top : block.bottom - top, block.left - left : block.right - left
-    ]
+    inner = values[:, block.top - top : block.bottom - top, block.left - left : block.right - left]
     winner, best, second = _best_two(inner)
     return (winner if leading is None else leading[winner]), best, second
 

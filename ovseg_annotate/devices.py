@@ -42,8 +42,7 @@ def placement(device: str, precision: str, *, half_precision: bool) -> Placement
         raise OptionError(f"precision {precision!r}: allowed: {', '.join(PRECISIONS)}")
     if precision != "float32" and not half_precision:
         raise OptionError(
-            f"precision {precision!r}: this engine is exact in float32 only; "
-            "write auto or float32"
+            f"precision {precision!r}: this engine is exact in float32 only; write auto or float32"
         )
     return Placement(chosen, _PRECISIONS[precision])
 

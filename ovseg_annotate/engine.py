@@ -1,8 +1,8 @@
 """The three verbs that every engine speaks, and what a caller must know about it.
 
-    encode_text(vocabulary)  -> TextBank       once per choice of words
-    encode_image(windows)    -> Features       slow, knows no text, can be kept
-    score(features, text)    -> ClassScores    fast, once per change of words
+encode_text(vocabulary)  -> TextBank       once per choice of words
+encode_image(windows)    -> Features       slow, knows no text, can be kept
+score(features, text)    -> ClassScores    fast, once per change of words
 """
 
 from __future__ import annotations

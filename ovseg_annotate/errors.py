@@ -69,8 +69,6 @@ def listed_by_nearness(given: str, allowed: Iterable[str], limit: int = 20) -> s
     """List what there is, the most similar names first, for the end of a message."""
     names = sorted(set(allowed))
     wanted = given.casefold()
-    names.sort(
-        key=lambda name: -difflib.SequenceMatcher(None, wanted, name.casefold()).ratio()
-    )
+    names.sort(key=lambda name: -difflib.SequenceMatcher(None, wanted, name.casefold()).ratio())
     shown = ", ".join(names[:limit]) or "none"
     return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"

@@ -21,6 +21,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from ovseg_annotate.errors import CacheError
+from ovseg_annotate.whole_files import write_whole
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 
@@ -152,8 +153,7 @@ class FeatureStore:
         if len(payload) > self._disk_limit:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, hashlib.sha256(payload).digest(), payload)
+            write_whole(path, hashlib.sha256(payload).digest(), payload)
         except OSError as error:
             self.counts.unwritten += 1
             self.problem = f"features are no longer kept in {self.folder}: {error.strerror}"
@@ -168,10 +168,14 @@ class FeatureStore:
                 self._disk_used += added
             if self._disk_used <= self._disk_limit:
                 return
-        entries = sorted(self._entries())  # the one used longest ago first
+        self.shrink(round(self._disk_limit * 0.9))
+
+    def shrink(self, disk_bytes: int) -> None:
+        """Drop from the disk what was used longest ago, until the rest fits."""
+        entries = sorted(self._entries())
         used = sum(size for _, size, _ in entries)
         for _, size, path in entries:
-            if used <= self._disk_limit * 0.9:
+            if used <= disk_bytes:
                 break
             path.unlink(missing_ok=True)
             used -= size
@@ -209,16 +213,3 @@ def _check_writable(folder: Path) -> None:
             f"cannot write to the cache folder {folder}: {error.strerror}; "
             "name another one, or go on without a disk cache"
         ) from error
-
-
-def _write_whole(path: Path, *parts: bytes) -> None:
-    """Write under a temporary name, then rename: a reader sees all of it or nothing."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for part in parts:
-                file.write(part)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -17,7 +17,7 @@ UNLABELLED = 0
 class LabelMap:
     """The decision for a whole image; concept number k of the vocabulary is label k + 1."""
 
-    labels: NDArray[np.uint8] | NDArray[np.uint16]  # (height, width); UNLABELLED = 0
+    labels: NDArray[np.unsignedinteger]  # (height, width) uint8 or uint16; UNLABELLED = 0
     confidence: NDArray[np.float16]  # (height, width), 0 to 1: probability of the winner
     margin: NDArray[np.float16]  # (height, width), 0 to 1: winner less runner-up
     vocabulary: Vocabulary  # with its negative concepts, the contrast phrases among them

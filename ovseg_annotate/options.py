@@ -52,7 +52,7 @@ def digest_text(options: object) -> str:
     return f"{type(options).__name__}({', '.join(parts)})"
 
 
-def _converted(value: object, wanted: Any, key: str) -> object:
+def _converted(value: object, wanted: Any, key: str) -> object:  # noqa: PLR0911  one a kind
     origin = typing.get_origin(wanted)
     if origin in (types.UnionType, typing.Union):
         return _converted_to_one_of(value, typing.get_args(wanted), key)

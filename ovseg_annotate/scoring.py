@@ -99,9 +99,7 @@ class Scorer:
         card = self._engine.card
         own = WorkingScale(short_side=card.short_side)
         short_side = min(size.height, size.width)
-        factors = {
-            (scale or own).factor_for(short_side) for scale in working_scales(options.scale)
-        }
+        factors = {(scale or own).factor_for(short_side) for scale in working_scales(options.scale)}
         plans = []
         for factor in sorted(factors, reverse=True):
             working = working_size(size, factor, card.window, card.multiple_of)

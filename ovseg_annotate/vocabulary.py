@@ -1,11 +1,11 @@
-"""What a person wants labelled: concepts, the phrases that mean them, and the grammar to type it.
+r"""What a person wants labelled: concepts, the phrases that mean them, and the grammar to type it.
 
     nucleus: cell nucleus, dark round nucleus; cytoplasm @0.4 #ffaa00; -glass slide
 
 `;` or a new line ends a concept; `:` introduces its phrases, `,` separates them; `@` is its own
 threshold, `#rrggbb` its colour; a leading `-` makes a negative concept, which competes for pixels
 and is never labelled. A name alone is its own phrase. Text between double quotes is taken as it
-is (`\\"` and `\\\\` inside).
+is (`\"` and `\\` inside).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Colour: TypeAlias = tuple[int, int, int]
 
 MAXIMUM_CONCEPTS = 65_534  # labels are at most uint16 and 0 means unlabelled
 
-_SPECIAL = frozenset(";:,@#\"\\\n\r")
+_SPECIAL = frozenset(';:,@#"\\\n\r')
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[;:,@#\n]|[^;:,@#\n"]+|"')
 _GOLDEN_TURN = 0.618033988749895
 
@@ -201,15 +201,15 @@ def _quoted(text: str) -> str:
 def _items(text: str) -> Iterator[list[str]]:
     """Split a text into concepts, each a list of tokens; empty ones are dropped."""
     item: list[str] = []
-    for token in _TOKEN.findall(text.replace("\r\n", "\n").replace("\r", "\n")):
-        if token == '"':
+    for mark in _TOKEN.findall(text.replace("\r\n", "\n").replace("\r", "\n")):
+        if mark == '"':
             raise VocabularyError(f"a double quote is not closed in {text!r}")
-        if token in (";", "\n"):
+        if mark in (";", "\n"):
             if any(part.strip() for part in item):
                 yield item
             item = []
         else:
-            item.append(token)
+            item.append(mark)
     if any(part.strip() for part in item):
         yield item
 
@@ -223,16 +223,16 @@ def _concept(tokens: list[str]) -> Concept:
     source = "".join(tokens).strip()
     fields = {"name": [""], ":": [], "@": [], "#": []}  # what each mark has collected
     current = "name"
-    for token in tokens:
-        if token in (":", "@", "#"):
-            if fields[token]:
+    for part in tokens:
+        if part in (":", "@", "#"):
+            if fields[part]:
                 raise VocabularyError(
-                    f"{token!r} stands twice in {source!r}; put double quotes round text that "
+                    f"{part!r} stands twice in {source!r}; put double quotes round text that "
                     "contains it"
                 )
-            fields[token] = [""]
-            current = token
-        elif token == ",":
+            fields[part] = [""]
+            current = part
+        elif part == ",":
             if current != ":":
                 raise VocabularyError(
                     f"a ',' in {source!r} stands before any ':'; write 'name: phrase, phrase', "
@@ -240,7 +240,7 @@ def _concept(tokens: list[str]) -> Concept:
                 )
             fields[":"].append("")
         else:
-            fields[current][-1] = _joined(fields[current][-1], token)
+            fields[current][-1] = _joined(fields[current][-1], part)
     if fields[":"] and not any(phrase.strip() for phrase in fields[":"]):
         raise VocabularyError(f"no phrase after ':' in {source!r}; remove the ':' or add one")
     return Concept(

@@ -20,7 +20,7 @@ settings.load_profile("ovseg")
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
     """Networks this small are slower on several threads, and much slower on a busy machine."""
-    import torch
+    import torch  # noqa: PLC0415  collecting the tests does not need it
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

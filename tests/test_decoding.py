@@ -72,8 +72,12 @@ def test_weak_pixels_are_unlabelled_by_the_threshold_of_their_concept() -> None:
     strict = Vocabulary((Concept("a", threshold=0.7), Concept("b")))
     lax = Vocabulary((Concept("a", threshold=0.5), Concept("b")))
     picture = grey(8, 8)
-    assert not label_map_of(CoarseScores(values, True, strict), picture, 0.0, PLAIN, ignore).labels.any()
-    assert (label_map_of(CoarseScores(values, True, lax), picture, 0.9, PLAIN, ignore).labels == 1).all()
+    assert not label_map_of(
+        CoarseScores(values, True, strict), picture, 0.0, PLAIN, ignore
+    ).labels.any()
+    assert (
+        label_map_of(CoarseScores(values, True, lax), picture, 0.9, PLAIN, ignore).labels == 1
+    ).all()
 
 
 def test_a_negative_concept_takes_pixels_and_gives_no_label() -> None:
@@ -118,4 +122,6 @@ def test_work_stops_when_the_step_raises() -> None:
         raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        label_map_of(CoarseScores(random_scores(2, 3, 3), True, words(2)), grey(9, 9), 0.0, PLAIN, stop)
+        label_map_of(
+            CoarseScores(random_scores(2, 3, 3), True, words(2)), grey(9, 9), 0.0, PLAIN, stop
+        )

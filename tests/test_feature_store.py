@@ -87,6 +87,18 @@ def test_the_disk_stays_near_its_bound_and_drops_what_was_used_longest_ago(
     assert store.get(keys[-1]) is not None
 
 
+def test_shrinking_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
+    store = FeatureStore(memory_bytes=0, folder=tmp_path)
+    for age, name in enumerate("abc"):
+        store.put(key_of(name), some(age))
+        for path in entry_files(tmp_path):
+            if path.stem == key_of(name):
+                os.utime(path, (age, age))
+    store.shrink(store.disk_use().bytes // 2)
+    assert store.disk_use().entries == 1
+    assert store.get(key_of("c")) is not None
+
+
 def test_an_unwritable_folder_is_refused_at_once(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")

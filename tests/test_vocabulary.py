@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,5 +148,5 @@ def test_competitors_do_not_take_the_name_of_a_concept() -> None:
 def test_neighbouring_colours_differ() -> None:
     colours = [colour_by_position(number) for number in range(60)]
     assert len(set(colours)) == 60
-    for first, second in zip(colours, colours[1:], strict=False):
+    for first, second in itertools.pairwise(colours):
         assert sum(abs(a - b) for a, b in zip(first, second, strict=True)) > 100

@@ -30,7 +30,9 @@ class Confusion:
     ) -> Confusion:
         """Count one picture; pixels whose truth is `ignore` do not count at all."""
         if truth.shape != suggestion.shape:
-            raise ValueError(f"truth {truth.shape} and suggestion {suggestion.shape} differ in size")
+            raise ValueError(
+                f"truth {truth.shape} and suggestion {suggestion.shape} differ in size"
+            )
         # int64 first: truth * labels wraps silently in uint8.
         rows, columns = truth.ravel().astype(np.int64), suggestion.ravel().astype(np.int64)
         if ignore is not None:
@@ -54,7 +56,8 @@ class Confusion:
         """
         hits = np.diag(self.counts).astype(np.float64)[1:]
         union = self.counts.sum(axis=0)[1:] + self.counts.sum(axis=1)[1:] - hits
-        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+        iou: NDArray[np.float64] = np.full(len(hits), np.nan)
+        return np.divide(hits, union, out=iou, where=union > 0)
 
     @property
     def mean_iou(self) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.errors import CacheError
+from ovseg_annotate.whole_files import write_whole
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -55,7 +55,8 @@ class VectorStore:
         """Keep what can be kept: a full disk costs time at the next run, never this answer."""
         with contextlib.suppress(OSError):
             for key, vector in vectors.items():
-                self._write(self._path(key), vector.astype("<f4").tobytes())
+                numbers = vector.astype("<f4").tobytes()
+                write_whole(self._path(key), hashlib.sha256(numbers).digest(), numbers)
             self._remove_oldest()
 
     def __len__(self) -> int:
@@ -63,16 +64,6 @@ class VectorStore:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}{_SUFFIX}"
-
-    def _write(self, path: Path, numbers: bytes) -> None:
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix="unfinished-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(numbers).digest() + numbers)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
     def _remove_oldest(self) -> None:
         ages: list[tuple[float, Path]] = []

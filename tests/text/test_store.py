@@ -82,6 +82,7 @@ def test_a_folder_that_has_gone_costs_time_and_not_the_answer(tmp_path: Path) ->
     folder = tmp_path / "vectors"
     store = VectorStore(folder)
     folder.rmdir()
+    folder.write_text("in the way")
     store.put({"key": NUMBERS})
     assert store.get("key") is None
 
