@@ -12,6 +12,7 @@ counted once for each dilation. Outside, the border pixel is repeated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -23,7 +24,11 @@ from ovseg_annotate.refine.options import PamrSchedule
 
 _SIGMA_FLOOR = 1e-8
 _SIGMA_SHARE = 0.1
-_CALL_NUMBERS = 2**14
+_LEAST_VARIANCE = 1e-30  # far below the floor of sigma, and its square root is a number
+_LOG2_E = math.log2(math.e)
+# Numbers that one call works on: they stay in the cache of one core, and torch does not split
+# calls of this size over threads, where many short ones would wait longer than they work.
+_CALL_NUMBERS = 30_000
 
 
 def refined_window(scores: Tensor, guide: Tensor, core: Window, schedule: PamrSchedule) -> Tensor:
@@ -70,13 +75,16 @@ def _fill_weights(weights: Tensor, near: Tensor, dilations: tuple[int, ...]) -> 
         total.add_(step)
         squares.addcmul_(step, step)
     samples = len(steps) + len(dilations)
-    variance = squares.addcmul_(total, total, value=-1 / samples).clamp_(min=0) / (samples - 1)
-    scale = variance.sqrt_().mul_(_SIGMA_SHARE).add_(_SIGMA_FLOOR).reciprocal_().div_(-len(near))
-    # The least unlike neighbour is at most 1 / (0.1 x 0.32) away: the exponential cannot vanish.
+    variance = squares.addcmul_(total, total, value=-1 / samples).div_(samples - 1)
+    variance.clamp_(min=_LEAST_VARIANCE)
+    # exp2 and rsqrt: torch would split exp and sqrt over threads even in pieces of this size.
+    sigma = variance.mul_(variance.rsqrt())
+    scale = sigma.mul_(_SIGMA_SHARE).add_(_SIGMA_FLOOR).reciprocal_().mul_(-_LOG2_E / len(near))
+    # The most similar neighbour is at most 1 / (0.1 x 0.32) away: its power does not vanish.
     whole = torch.zeros_like(weights[0])
     for weight, step in zip(weights, steps, strict=True):
         torch.sum(step.abs_().mul_(scale), dim=0, out=weight)
-        whole.add_(weight.exp_())
+        whole.add_(weight.exp2_())
     whole.reciprocal_()
     for weight in weights:
         weight.mul_(whole)
@@ -85,9 +93,9 @@ def _fill_weights(weights: Tensor, near: Tensor, dilations: tuple[int, ...]) -> 
 def _averaged(padded: Tensor, weights: Tensor, dilations: tuple[int, ...]) -> Tensor:
     """One step; `padded` (k, h + 2 reach, w + 2 reach) -> (k, h, w)."""
     reach = max(dilations)
-    result = padded.new_zeros((len(padded), *weights.shape[1:]))
+    result = padded.new_empty((len(padded), *weights.shape[1:]))
     for rows in _row_steps(padded, weights):
-        part = result[:, rows]
+        part = result[:, rows].zero_()
         near = padded[:, rows.start : rows.stop + 2 * reach]
         for weight, moved in zip(weights[:, rows], _neighbours(near, dilations), strict=True):
             part.addcmul_(moved, weight)
@@ -106,11 +114,6 @@ def _neighbours(padded: Tensor, dilations: tuple[int, ...]) -> Iterator[Tensor]:
 
 
 def _row_steps(values: Tensor, weights: Tensor) -> Iterator[slice]:
-    """Cut the rows so that what one call touches stays in the cache of one core.
-
-    These pieces are also below the size from which torch splits a call over threads: the many
-    short calls would wait for one another longer than they work.
-    """
     height, width = weights.shape[1:]
     rows = height
     if values.device.type == "cpu":

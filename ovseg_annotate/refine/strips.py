@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,20 +32,44 @@ def refine_strip(probabilities: Tensor, guide: Tensor, options: RefineOptions) -
     schedule = options.schedule
     if schedule is None:
         return probabilities
-    size = Size(*probabilities.shape[1:])
-    everything = list(range(len(probabilities)))
     refined = probabilities.clone()
-    for block in _blocks(size, schedule):
-        around = grown_window(block, schedule.halo, size)
-        near = probabilities[:, *around.slices]
-        rivals = everything if options.every_concept else _possible_winners(near)
-        if len(rivals) == 1 and not options.every_concept:
-            continue
-        inside = Window(block.top - around.top, block.left - around.left, block.height, block.width)
-        refined[rivals, *block.slices] = refined_window(
-            near[rivals], guide[:, *around.slices], inside, schedule
-        )
+    blocks = list(_blocks(Size(*probabilities.shape[1:]), schedule))
+    # Many short calls: blocks side by side use the cores better than torch's split of each call.
+    workers = min(len(blocks), torch.get_num_threads()) if refined.device.type == "cpu" else 1
+    refine = partial(
+        _refine_block, refined, probabilities, guide, schedule, every_concept=options.every_concept
+    )
+    if workers == 1:
+        for block in blocks:
+            refine(block)
+        return refined
+    with ThreadPoolExecutor(workers) as pool:
+        done = [pool.submit(refine, block) for block in blocks]
+    for each in done:
+        each.result()
     return refined
+
+
+@torch.no_grad()  # once more: it holds for one thread
+def _refine_block(
+    refined: Tensor,
+    probabilities: Tensor,
+    guide: Tensor,
+    schedule: PamrSchedule,
+    block: Window,
+    *,
+    every_concept: bool,
+) -> None:
+    """Fill one block of `refined`; blocks do not overlap, so they may run at the same time."""
+    around = grown_window(block, schedule.halo, Size(*probabilities.shape[1:]))
+    near = probabilities[:, *around.slices]
+    rivals = list(range(len(near))) if every_concept else _possible_winners(near)
+    if len(rivals) == 1 and not every_concept:
+        return
+    inside = Window(block.top - around.top, block.left - around.left, block.height, block.width)
+    refined[rivals, *block.slices] = refined_window(
+        near[rivals], guide[:, *around.slices], inside, schedule
+    )
 
 
 def _blocks(size: Size, schedule: PamrSchedule) -> Iterator[Window]:

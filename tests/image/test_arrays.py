@@ -91,7 +91,7 @@ def test_a_folder_without_pictures_says_what_is_looked_for(tmp_path: Path) -> No
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="nowhere.*not there"):
+    with pytest.raises(ImageError, match=r"nowhere.*not there"):
         images_in(tmp_path / "nowhere")
 
 

@@ -18,7 +18,7 @@ PICTURES = arrays.arrays(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(values=PICTURES)
 def test_stretching_keeps_the_order_of_the_values(values: np.ndarray[Any, Any]) -> None:
     image = from_array(values)
@@ -29,7 +29,7 @@ def test_stretching_keeps_the_order_of_the_values(values: np.ndarray[Any, Any]) 
     assert (grey[~finite] == 0).all()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(values=PICTURES)
 def test_smallest_and_largest_value_span_the_whole_range(values: np.ndarray[Any, Any]) -> None:
     finite = values[np.isfinite(values)]
@@ -39,7 +39,7 @@ def test_smallest_and_largest_value_span_the_whole_range(values: np.ndarray[Any,
         assert (grey[values == finite.min()] == 0).all()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(values=PICTURES)
 def test_only_what_is_no_number_is_marked_invalid(values: np.ndarray[Any, Any]) -> None:
     valid = from_array(values).valid
