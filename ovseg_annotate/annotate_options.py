@@ -18,6 +18,7 @@ class AnnotateOptions:
     contrast: str = "auto"  # auto, none, or phrases between commas that compete for pixels
     threshold: float | None = None  # minimum confidence 0 to 1; None: the engine's own
     refine: RefineOptions = field(default_factory=RefineOptions)
+    superpixels: int = 0  # areas of even colour of about so many px decide together; 0: none
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.overlap <= 0.9:
@@ -26,6 +27,10 @@ class AnnotateOptions:
             raise OptionError(f"overview {self.overview:g} is out of range; allowed: 0 to 1")
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise OptionError(f"threshold {self.threshold:g} is out of range; allowed: 0 to 1")
+        if not (self.superpixels == 0 or 16 <= self.superpixels <= 10**6):
+            raise OptionError(
+                f"superpixels {self.superpixels} is out of range; allowed: 0, or 16 to 1000000 px"
+            )
         working_scales(self.scale)
 
 

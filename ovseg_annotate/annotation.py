@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ovseg_annotate.errors import OvsegError
 from ovseg_annotate.label_map import LabelMap
 from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.refine.region_votes import mode_vote, region_map_of
 from ovseg_annotate.regions import AnnotatedImage, Region, RegionOptions, regions_of
 
 
@@ -19,6 +24,14 @@ class Annotation:
     label_map: LabelMap
     provenance: Provenance
     warnings: tuple[str, ...] = ()  # for the person, each a whole sentence
+
+    def voted(self, masks: Iterable[NDArray[np.bool_]]) -> Annotation:
+        """The same with one label inside each mask, the most frequent one there.
+
+        Masks are (height, width) of the whole picture, from a person or from any other tool.
+        """
+        region_map = region_map_of(masks, self.label_map.size)
+        return replace(self, label_map=mode_vote(self.label_map, region_map))
 
     def regions(self, options: RegionOptions | None = None) -> tuple[Region, ...]:
         """The pieces to look at, correct and export."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ovseg_annotate.backbones.weights import DownloadProgress
     from ovseg_annotate.engine import Engine
 
+DEFAULT_MODEL = "naclip@mini"  # needs no network
 ENTRY_POINT_GROUP = "ovseg_annotate.engines"
 
 _ASSETS = Path(__file__).parent / "assets"

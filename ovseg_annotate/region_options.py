@@ -35,7 +35,7 @@ class VertexBudget:
 class SplitOptions:
     """When two parts of a component are two objects."""
 
-    by: Literal["shape", "score"] = "shape"
+    by: Literal["shape", "score"] = "shape"  # a neck in the outline, or a valley of confidence
     neck: float = 2.0  # px by which the neck's half-width stays under that of both objects
     valley: float = 0.1  # 0 to 1 by which the confidence falls between both objects
     smoothing: float = 2.0  # px, sigma of the blur of the confidence; 0 for none
@@ -65,7 +65,7 @@ class RegionOptions:
     tolerance: float = 0.5  # px by which an outline may be off; 0 keeps every step
     minimum_iou: float = 0.99  # 0 to 1; less tolerance where a region would lose more
     vertices_per_polygon: int | None = None  # goes before minimum_iou; None: any number
-    vertices_per_image: int | None = None
+    vertices_per_image: int | None = None  # likewise, for all polygons of a picture together
 
     def __post_init__(self) -> None:
         for name in ("small", "instances", "polygons"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from ovseg_annotate._version import __version__
 from ovseg_annotate.advice import advice_on
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation, Outcome
+from ovseg_annotate.catalog import DEFAULT_MODEL, open_engine
 from ovseg_annotate.decoding import CoarseScores, label_map_of
 from ovseg_annotate.devices import Placement, placement
 from ovseg_annotate.engine import Engine
@@ -27,12 +29,15 @@ from ovseg_annotate.image import Image, ReadingOptions, read_image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
 from ovseg_annotate.options import digest_text
 from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.refine.region_votes import mode_vote
+from ovseg_annotate.refine.superpixels import superpixels
 from ovseg_annotate.scoring import Scorer, Watch
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.contrast import with_contrast
 from ovseg_annotate.vocabulary import Vocabulary
 
-DEFAULT_MODEL = "naclip@mini"
+if TYPE_CHECKING:
+    from ovseg_annotate.backbones.weights import DownloadProgress
 
 _VOCABULARIES = 16  # kept encoded
 _AHEAD = 2  # pictures in work beyond the one the caller holds
@@ -46,7 +51,7 @@ class _Words:
     advice: tuple[str, ...]
 
 
-def open_session(
+def open_session(  # noqa: PLR0913  the front door: all but the first by name
     model: str = DEFAULT_MODEL,
     *,
     device: str = "auto",
@@ -54,13 +59,17 @@ def open_session(
     cache: FeatureStore | None = None,
     engine_options: Mapping[str, object] | None = None,
     offline: bool = False,
+    progress: Callable[[DownloadProgress], None] | None = None,
 ) -> Session:
-    """Load `ENGINE@WEIGHTS` once; without `cache`, nothing is kept beyond memory."""
-    from ovseg_annotate.catalog import open_engine  # noqa: PLC0415  engines load when asked for
+    """Load `ENGINE@WEIGHTS` once; without `cache`, nothing is kept beyond memory.
 
+    `progress` hears of downloads before and while they run; `offline` forbids them.
+    """
     store = FeatureStore() if cache is None else cache
     texts = None if store.folder is None else store.folder / "text"
-    engine = open_engine(model, engine_options or {}, cache=texts, offline=offline)
+    engine = open_engine(
+        model, engine_options or {}, cache=texts, offline=offline, progress=progress
+    )
     where = placement(device, precision, half_precision=engine.card.half_precision)
     return Session(engine, where, store, model=model)
 
@@ -107,7 +116,8 @@ class Session:
     ) -> Iterator[Outcome]:
         """Annotate picture after picture, in order; a bad one is an outcome, not the end.
 
-        Reading, encoding and the caller's own work on each result overlap.
+        Reading, encoding and the caller's own work on each result overlap; `watch.progress` is
+        called from the encoding thread, with the windows of one picture after the other.
         """
         options, watch = options or AnnotateOptions(), watch or Watch()
         words = self._words_for(vocabulary, options.contrast)
@@ -116,12 +126,13 @@ class Session:
         def stopped() -> bool:
             return abandoned.is_set() or (watch.cancel is not None and watch.cancel())
 
+        stoppable = replace(watch, cancel=stopped)
         quiet = Watch(cancel=stopped)
 
         def scored(read: Future[Image]) -> tuple[Image, CoarseScores]:
             image = read.result()
             self._scorer.check(image.size, vocabulary, options)
-            return image, self._scorer.scores(image, words.bank, options, quiet)
+            return image, self._scorer.scores(image, words.bank, options, stoppable)
 
         def outcome(path: Path, work: Future[tuple[Image, CoarseScores]]) -> Outcome:
             try:
@@ -203,6 +214,8 @@ class Session:
                 options.refine,
                 lambda done, total: watch.step("pixels", done, total),
             )
+        if options.superpixels:
+            label_map = mode_vote(label_map, superpixels(image.pixels, options.superpixels))
         if image.valid is not None:
             _forget_invalid(label_map, image.valid)
         provenance = Provenance(

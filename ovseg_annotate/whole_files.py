@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_PREFIX = ".ovseg-part-"  # what a killed writer leaves behind
+TEMPORARY_PREFIX = ".ovseg-part-"  # of what a killed writer leaves behind
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A short name of its own: the final one may already be as long as a file name can be.
-    temporary = path.parent / f"{_PREFIX}{uuid.uuid4().hex}"
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
     try:
         with temporary.open("xb") as file:
             yield file
@@ -43,7 +43,7 @@ def write_whole(path: Path, *pieces: bytes | memoryview, durable: bool = False) 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed writers left below a folder; only its one writer may call this."""
-    for path in list(folder.rglob(f"{_PREFIX}*")):
+    for path in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -318,3 +318,38 @@ def test_an_unknown_device_or_precision_lists_what_there_is() -> None:
 
 def test_an_error_of_any_kind_is_one_of_ours() -> None:
     assert issubclass(Cancelled, OvsegError)
+
+
+def test_superpixels_decide_together() -> None:
+    speckled = np.full((96, 96, 3), (255, 0, 0), np.uint8)
+    speckled[::8, ::8] = (200, 0, 0)
+    speckled[40:48, 40:48] = (0, 0, 255)
+    session = session_with(FakeEngine())
+    image = from_array(speckled)
+    voted = session.annotate(image, WORDS, replace(PLAIN, superpixels=2000)).label_map
+    assert len(np.unique(voted.labels)) <= len(
+        np.unique(session.annotate(image, WORDS, PLAIN).label_map.labels)
+    )
+    assert (voted.labels[:16, :16] == voted.labels[0, 0]).all()
+
+
+def test_masks_of_the_user_get_one_label_each() -> None:
+    mask = np.zeros((96, 128), np.bool_)
+    mask[:60, :70] = True  # most of it red
+    annotation = session_with(FakeEngine()).annotate(quarters(), WORDS, PLAIN)
+    voted = annotation.voted([mask]).label_map.labels
+    assert (voted[mask] == 1).all()
+    np.testing.assert_array_equal(voted[~mask], annotation.label_map.labels[~mask])
+
+
+def test_several_threads_of_torch_give_the_same_bytes() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    image = from_array(pixels)
+    one = session_with(FakeEngine()).annotate(image, WORDS).label_map
+    torch.set_num_threads(2)
+    try:
+        two = session_with(FakeEngine()).annotate(image, WORDS).label_map
+    finally:
+        torch.set_num_threads(1)
+    assert one.labels.tobytes() == two.labels.tobytes()
+    assert one.confidence.tobytes() == two.confidence.tobytes()

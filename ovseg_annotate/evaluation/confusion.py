@@ -57,7 +57,8 @@ class Confusion:
         hits = np.diag(self.counts).astype(np.float64)[1:]
         union = self.counts.sum(axis=0)[1:] + self.counts.sum(axis=1)[1:] - hits
         iou: NDArray[np.float64] = np.full(len(hits), np.nan)
-        return np.divide(hits, union, out=iou, where=union > 0)
+        np.divide(hits, union, out=iou, where=union > 0)
+        return iou
 
     @property
     def mean_iou(self) -> float:

@@ -30,7 +30,7 @@ _SCHEDULES = {"snap": PamrSchedule(3, (1, 2, 4)), "denoise": PamrSchedule(10, (8
 class RefineOptions:
     """How scores of the coarse grid become pixel-accurate."""
 
-    method: Literal["none", "snap", "denoise"] = "snap"
+    method: Literal["none", "snap", "denoise"] = "snap"  # borders to edges; repair of poor maps
     every_concept: bool = False  # also refine the scores of concepts that cannot win
 
     def __post_init__(self) -> None:

@@ -50,7 +50,7 @@ def refine_strip(probabilities: Tensor, guide: Tensor, options: RefineOptions) -
     return refined
 
 
-@torch.no_grad()  # once more: it holds for one thread
+@torch.inference_mode()  # the mode of the caller does not reach other threads
 def _refine_block(
     refined: Tensor,
     probabilities: Tensor,

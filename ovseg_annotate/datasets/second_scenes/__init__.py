@@ -5,6 +5,7 @@ scenes of its training; one that learned their brush does not. Nothing but words
 is shared with `datasets.scenes`.
 """
 
-from ovseg_annotate.datasets.second_scenes.drawing import STYLES, draw_second_scene
+from ovseg_annotate.datasets.second_scenes.choice import STYLES
+from ovseg_annotate.datasets.second_scenes.drawing import draw_second_scene
 
 __all__ = ["STYLES", "draw_second_scene"]

@@ -33,7 +33,7 @@ from ovseg_annotate.errors import OptionError
 _STREAM = 0x5EC0D  # other random numbers than the first generator's for the same seed
 _TRIES = 30  # to find a ground that the objects stand out from
 # An object that nobody can tell from its ground measures nothing; distances in RGB.
-_CONTRAST = 75.0
+_CONTRAST = 95.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,4 +162,5 @@ def _developed(fine: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]
     down, across = np.ogrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j]
     light = 1 + slope_y * down + slope_x * across
     noise = rng.normal(0, rng.uniform(0.5, 4.0), pixels.shape)
-    return np.clip(np.round(pixels * light[..., None] + noise), 0, 255).astype(np.uint8)
+    shown = np.clip(np.round(pixels * light[..., None] + noise), 0, 255)
+    return np.ascontiguousarray(shown, np.uint8)

@@ -13,12 +13,13 @@ from PIL import Image, ImageFilter
 
 from ovseg_annotate.datasets.scenes.scene import SceneRules, SceneStyle
 from ovseg_annotate.datasets.second_scenes.figures import FIGURES
-from ovseg_annotate.datasets.second_scenes.silhouettes import SILHOUETTES
+from ovseg_annotate.datasets.second_scenes.handiwork import HANDIWORK
+from ovseg_annotate.datasets.second_scenes.nature import NATURE
 from ovseg_annotate.datasets.second_scenes.strokes import stamped
 
 FINER = 4  # times the picture's size: everything is drawn there and then reduced
 
-_OUTLINES = MappingProxyType({**FIGURES, **SILHOUETTES})
+_OUTLINES = MappingProxyType({**FIGURES, **NATURE, **HANDIWORK})
 _HALF = 128  # a pixel belongs to the object that covers at least half of it
 _TURNS: Mapping[str, float] = MappingProxyType(
     {

@@ -123,9 +123,11 @@ def _wood(width: int, height: int, rng: _Random) -> Image.Image:
         pen.line((0, top, width, top), fill=shade_of(base, -0.55), width=5)
         seam = rng.uniform(0, width)
         pen.line((seam, top, seam, top + plank), fill=shade_of(base, -0.5), width=4)
-    return image.transpose(Image.Transpose.ROTATE_90).resize((width, height)) if (
-        rng.random() < 0.3
-    ) else image
+    return (
+        image.transpose(Image.Transpose.ROTATE_90).resize((width, height))
+        if (rng.random() < 0.3)
+        else image
+    )
 
 
 def _brick(width: int, height: int, rng: _Random) -> Image.Image:
@@ -168,7 +170,9 @@ def _road(width: int, height: int, rng: _Random) -> Image.Image:
 
 
 def _fabric(width: int, height: int, rng: _Random) -> Image.Image:
-    base = _one_of(((150, 66, 80), (72, 92, 128), (190, 176, 150), (96, 120, 92), (122, 96, 136)), rng)
+    base = _one_of(
+        ((150, 66, 80), (72, 92, 128), (190, 176, 150), (96, 120, 92), (122, 96, 136)), rng
+    )
     image = Image.new("RGB", (width, height), shade_of(base, -0.3))
     pen = ImageDraw.Draw(image)
     thread = int(rng.integers(10, 15))

@@ -82,9 +82,7 @@ def stamped(figure: Figure, width: int, height: int) -> Image.Image:
     return image
 
 
-def _draw(
-    pen: ImageDraw.ImageDraw, stroke: Stroke, points: Sequence[Point], side: int
-) -> None:
+def _draw(pen: ImageDraw.ImageDraw, stroke: Stroke, points: Sequence[Point], side: int) -> None:
     ink = 0 if stroke.erases else 255
     if stroke.kind is Kind.AREA:
         pen.polygon(points, fill=ink)

@@ -18,9 +18,7 @@ _Filling: TypeAlias = Callable[[int, Colour, Colour, np.random.Generator], Image
 _BRIGHT = 150  # a mean channel above this is shaded darker, below it lighter
 
 
-def filled(
-    texture: str, side: int, colour: Colour, rng: np.random.Generator
-) -> Image.Image:
+def filled(texture: str, side: int, colour: Colour, rng: np.random.Generator) -> Image.Image:
     """A square of that side, large enough to lay an object's mask on."""
     # Turned squares lose their corners: draw a larger one and keep the middle.
     drawn = math.ceil(side * math.sqrt(2)) + 2

@@ -1,0 +1,60 @@
+# make demo and make test do everything on a bare machine with Python 3.11 or later and pip.
+
+PYTHON ?= python3
+VENV := .venv
+SDK := .venv-label-studio
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check --quiet install
+
+.PHONY: help demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    draw pictures, annotate them with the bundled model, make a page of them"
+	@echo "make test    all tests"
+	@echo "make lint    ruff, mypy --strict and import-linter"
+	@echo "make bench   measure; writes benchmarks/results.json and docs/benchmarks.md"
+	@echo "make clean   remove what these commands made"
+
+# The files made-* say that a step is done, so that the next call is quick.
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/made-install: $(VENV)/made pyproject.toml constraints.txt
+	@echo "installing into $(VENV); torch is large, so the first time takes minutes"
+	$(BIN)/python $(PIP) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/made-dev: $(VENV)/made-install
+	$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# The Label Studio SDK is a test oracle only; its pins do not go together with ours.
+$(SDK)/made-install: tests/sdk_environment.txt
+	$(PYTHON) -m venv $(SDK)
+	$(SDK)/bin/python $(PIP) --requirement tests/sdk_environment.txt
+	@touch $@
+
+demo: $(VENV)/made-install
+	@rm -rf demo
+	$(BIN)/ovseg scenes demo --style microscopy --count 12 --seed 3 --size 192 --object-scale 2
+	$(BIN)/ovseg annotate demo/pictures --prompts @demo/words.yaml --out demo/labels --formats label-studio,masks
+	$(BIN)/ovseg compare demo/labels demo/truth
+	$(BIN)/ovseg show demo/labels
+
+test: $(VENV)/made-dev $(SDK)/made-install
+	OVSEG_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest
+
+lint: $(VENV)/made-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/made-dev $(SDK)/made-install
+	OVSEG_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) $(SDK) demo build dist

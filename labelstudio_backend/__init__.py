@@ -1,0 +1,1 @@
+"""The Label Studio door to ovseg_annotate. It is still empty."""

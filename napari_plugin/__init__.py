@@ -1,0 +1,1 @@
+"""The napari door to ovseg_annotate. It is still empty."""

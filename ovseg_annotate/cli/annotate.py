@@ -1,0 +1,146 @@
+"""`ovseg annotate`: pictures and words in, a run folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.cli.annotate_report import Report
+from ovseg_annotate.cli.downloads import DownloadTalk
+from ovseg_annotate.cli.exits import Exit
+from ovseg_annotate.cli.exporting import ChosenFormat, chosen_formats, export_records
+from ovseg_annotate.cli.sessions import SessionOptions, opened_session, vocabulary_from
+from ovseg_annotate.cli.stops import StopSignals
+from ovseg_annotate.cli.talk import Talk
+from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.image import ReadingOptions
+from ovseg_annotate.regions import RegionOptions
+from ovseg_annotate.run_folder import (
+    Annotator,
+    Picture,
+    RunFolder,
+    RunReader,
+    RunSettings,
+    annotate_into,
+    pictures_in,
+)
+from ovseg_annotate.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What goes in and what comes out."""
+
+    prompts: str  # what to label: "car: sedan; road; -sky", or a file: @words.yaml, @words.txt
+    out: Path = Path("labels")  # the run folder; the same command goes on where it was stopped
+    formats: tuple[str, ...] = ()  # exports: all, or some of those that "ovseg convert" names
+    format_options: tuple[str, ...] = ()  # of the exports: label-studio.shapes=brush
+    replace: bool = False  # other settings than before: make suggestions again, keep corrections
+    json: bool = False  # one JSON object a picture on stdout, then a summary
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole command, read and checked."""
+
+    pictures: tuple[Picture, ...]
+    vocabulary: Vocabulary
+    run: RunOptions
+    session: SessionOptions
+    annotate: AnnotateOptions
+    regions: RegionOptions
+    reading: ReadingOptions
+    formats: tuple[ChosenFormat, ...]  # of the exports
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A loaded model, ready for the request's words."""
+
+    weights: str  # sha256
+    annotator: Annotator
+
+
+# Loads the model; what it returns asks the second argument between two steps whether to stop.
+Opener: TypeAlias = Callable[[Request, Callable[[], bool]], Opened]
+
+
+def annotate(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    run: RunOptions,
+    session: SessionOptions,
+    annotate: AnnotateOptions,
+    regions: RegionOptions,
+    reading: ReadingOptions,
+) -> None:
+    """Suggest regions for pictures. Stopped at any moment, the same command goes on."""
+    request = Request(
+        pictures=pictures_in(pictures, leave_out=run.out),
+        vocabulary=vocabulary_from(run.prompts),
+        run=run,
+        session=session,
+        annotate=annotate,
+        regions=regions,
+        reading=reading,
+        formats=chosen_formats(run.formats, run.format_options),
+    )
+    with StopSignals() as stops:
+        raise typer.Exit(annotate_pictures(request, opened, stops, Report(Talk(), json=run.json)))
+
+
+def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, report: Report) -> Exit:
+    """Do what is left to do, then export everything that is there."""
+    with RunFolder(request.run.out) as folder:  # first of all: one process a folder
+        try:
+            model = opener(request, lambda: stops.asked)
+        except Cancelled:
+            return report.stopped(stops.exit)
+        settings = _settings(request, model.weights)
+        folder.adopt(settings, request.pictures, replace=request.run.replace)
+        plan = folder.plan(request.pictures)
+        with report.following(plan, folder):
+            try:
+                for result in annotate_into(folder, plan.to_do, model.annotator, request.regions):
+                    report.picture(result)
+            except Cancelled:
+                pass
+        reader = RunReader(request.run.out)
+        for each in request.formats:
+            if not stops.asked:
+                report.exports.append(export_records(folder, reader, each, report.talk))
+        if stops.asked:
+            return report.stopped(stops.exit)
+        return report.finished()
+
+
+def opened(request: Request, stop: Callable[[], bool]) -> Opened:
+    """Load the model with torch and all."""
+    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
+
+    session = opened_session(request.session, DownloadTalk(Talk(), stop))
+    annotator = partial(
+        session.annotate_many,
+        vocabulary=request.vocabulary,
+        options=request.annotate,
+        reading=request.reading,
+        watch=Watch(cancel=stop),
+    )
+    return Opened(session.engine.card.weights_digest, annotator)
+
+
+def _settings(request: Request, weights: str) -> RunSettings:
+    return RunSettings(
+        model=request.session.model,
+        weights=weights,
+        engine_options=",".join(request.session.engine_options),
+        vocabulary=str(request.vocabulary),
+        annotate=request.annotate,
+        regions=request.regions,
+        reading=request.reading,
+    )

@@ -1,0 +1,81 @@
+"""`ovseg convert`: annotations from one format into another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ovseg_annotate.cli.exporting import (
+    ChosenFormat,
+    chosen_formats,
+    export_records,
+    format_to_read,
+    say_exported,
+)
+from ovseg_annotate.cli.talk import Talk
+from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.formats.catalogue import FORMATS
+from ovseg_annotate.regions import AnnotatedImage
+from ovseg_annotate.run_folder import RunFolder, RunReader, is_run_folder
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """From where, to where."""
+
+    to: tuple[str, ...]  # all, or label-studio, coco, yolo, voc, masks, labelme, geojson, cvat
+    source_format: str | None = None  # format of SOURCE; not needed for a run folder
+    format_options: tuple[str, ...] = ()  # of the formats written: label-studio.shapes=brush
+    out: Path | None = None  # a new folder; a run folder keeps its exports inside if not given
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="A run folder, or a file or folder of a format.")],
+    options: ConvertOptions,
+) -> None:
+    """Write annotations in other formats, corrections among them."""
+    chosen = chosen_formats(options.to, options.format_options)
+    if options.source_format is None and options.out is None:
+        _check_is_run(source)
+        _convert_inside(source, chosen, Talk())
+        return
+    for each in chosen:
+        target = _fresh_folder(options, each, alone=len(chosen) == 1)
+        each.write(_images(source, options.source_format), target)
+        typer.echo(target)
+
+
+def _convert_inside(source: Path, chosen: tuple[ChosenFormat, ...], talk: Talk) -> None:
+    with RunFolder(source) as folder:
+        for each in chosen:
+            report = export_records(folder, RunReader(source), each, talk)
+            say_exported(report, talk)
+            typer.echo(report.folder)
+
+
+def _images(source: Path, source_format: str | None) -> Iterator[AnnotatedImage]:
+    if source_format is None:
+        _check_is_run(source)
+        return (record.image for record in RunReader(source).records())
+    return format_to_read(source_format).read(source)
+
+
+def _check_is_run(source: Path) -> None:
+    if not is_run_folder(source):
+        raise OptionError(
+            f"{source} is not a run folder; say what it holds with --source-format, one of "
+            f"{', '.join(sorted(FORMATS))}"
+        )
+
+
+def _fresh_folder(options: ConvertOptions, chosen: ChosenFormat, *, alone: bool) -> Path:
+    if options.out is None:
+        raise OptionError("say where to write: --out NEW_FOLDER")
+    target = options.out if alone else options.out / chosen.name
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RunError(f"{target} is not an empty folder; choose another --out")
+    return target

@@ -1,0 +1,1 @@
+"""Annotation formats: regions to plain data and back. No model code, no I/O but files."""

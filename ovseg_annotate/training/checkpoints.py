@@ -1,0 +1,48 @@
+"""The state of a run on disk: written whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ovseg_annotate.errors import RunError
+from ovseg_annotate.whole_files import whole_file
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    step: int  # optimiser steps that are done
+    module: Mapping[str, Tensor]
+    averaged: Mapping[str, Tensor]
+    optimisers: tuple[Mapping[str, Any], ...]  # torch's own state of each optimiser
+    settings: str  # digest of what must not change when a run goes on
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write beside the old one, flush, then rename: a kill at any moment leaves a whole file."""
+    content = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
+    with whole_file(folder / CHECKPOINT_FILE, durable=True) as file:
+        torch.save(content, file)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The run's last state; None when it has not saved one yet."""
+    path = folder / CHECKPOINT_FILE
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(**{name: content[name] for name in Checkpoint.__slots__})
+    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise RunError(
+            f"cannot read the checkpoint {path}: {error}; name another run folder, or remove the "
+            "file to start this run again"
+        ) from error

@@ -1,0 +1,74 @@
+"""Several processes that train one model: the few exchanges the loop needs.
+
+Each process works on its own batches; gradients are averaged before every step, so all of them
+hold the same weights all the time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Which of the processes that train together is this one."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """The one that writes to the run folder."""
+        return self.rank == 0
+
+
+@contextmanager
+def peers_of_torchrun(device: torch.device) -> Iterator[Peers]:
+    """Join the processes that `torchrun` started; alone where it did not start any."""
+    if "WORLD_SIZE" not in os.environ:
+        yield Peers()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Peers(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def average_gradients(module: nn.Module, peers: Peers) -> None:
+    """Give every process the mean gradient, in one exchange."""
+    if peers.count == 1:
+        return
+    gradients = [value.grad for value in module.parameters() if value.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= peers.count
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
+def average_numbers(numbers: Mapping[str, float], device: torch.device, peers: Peers) -> Tensor:
+    """The mean over all processes, in the mapping's order."""
+    values = torch.tensor(list(numbers.values()), dtype=torch.float64, device=device)
+    if peers.count > 1:
+        dist.all_reduce(values)
+        values /= peers.count
+    return values
+
+
+def any_of(flag: bool, device: torch.device, peers: Peers) -> bool:  # noqa: FBT001
+    """Whether any process says so; all of them get the same answer."""
+    if peers.count == 1:
+        return flag
+    said = torch.tensor(int(flag), device=device)
+    dist.all_reduce(said, op=dist.ReduceOp.MAX)
+    return bool(said.item())

@@ -1,0 +1,290 @@
+"""One loop for everything that can be trained."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from ovseg_annotate.errors import RunError
+from ovseg_annotate.options import digest_text
+from ovseg_annotate.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from ovseg_annotate.training.distributed import (
+    Peers,
+    any_of,
+    average_gradients,
+    average_numbers,
+)
+from ovseg_annotate.training.optimisers import (
+    AveragedWeights,
+    learning_rate_at,
+    make_optimisers,
+)
+from ovseg_annotate.training.options import LoopOptions
+from ovseg_annotate.training.progress import Progress, append_to_log
+
+Batch = TypeVar("Batch")
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
+Batch_co = TypeVar("Batch_co", covariant=True)
+
+FAILED_BATCHES_FILE = "failed_batches.json"
+ALONE = Peers()
+
+
+class Trainable(Protocol[Batch_contra]):
+    @property
+    def module(self) -> nn.Module: ...
+
+    def losses(self, batch: Batch_contra) -> Mapping[str, Tensor]:
+        """Named parts, already weighted; the loop adds them up."""
+        ...
+
+
+class BatchSource(Protocol[Batch_co]):
+    """Batches by number; the same number gives the same batch, in any process."""
+
+    def batch(self, number: int) -> Batch_co: ...
+
+    def seeds(self, number: int) -> tuple[int, ...]:
+        """What the batch was drawn from, to draw it again."""
+        ...
+
+
+class Ending(StrEnum):
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    ending: Ending
+    step: int
+
+
+def train(
+    trainable: Trainable[Batch],
+    source: BatchSource[Batch],
+    options: LoopOptions,
+    run_folder: Path,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    peers: Peers = ALONE,
+) -> Outcome:
+    """Train until the last step or until told to stop; go on where the run folder left off.
+
+    SIGTERM and SIGINT end the run after the current step with a checkpoint.
+    """
+    run = _Run(trainable, source, options, run_folder, peers)
+    run.resume()
+    with _stop_requests() as stop:
+        return run.go_on(stop, on_progress)
+
+
+class _Run(Generic[Batch]):
+    """The moving parts of one run."""
+
+    def __init__(
+        self,
+        trainable: Trainable[Batch],
+        source: BatchSource[Batch],
+        options: LoopOptions,
+        folder: Path,
+        peers: Peers,
+    ) -> None:
+        self._trainable = trainable
+        self._source = source
+        self._options = options
+        self._folder = folder
+        self._peers = peers
+        self._module = trainable.module
+        self._device = next(self._module.parameters()).device
+        self._optimisers = make_optimisers(self._module, options)
+        self._averaged = AveragedWeights(self._module, options.ema_decay)
+        self._step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> None:
+        checkpoint = load_checkpoint(self._folder)
+        if checkpoint is None:
+            return
+        if checkpoint.settings != _settings(self._options):
+            raise RunError(
+                f"the run in {self._folder} was started with other options:\n"
+                f"  then {checkpoint.settings}\n  now  {_settings(self._options)}\n"
+                "go on with the same ones, or name another run folder"
+            )
+        self._module.load_state_dict(dict(checkpoint.module))
+        self._averaged.load(dict(checkpoint.averaged))
+        for optimiser, state in zip(self._optimisers, checkpoint.optimisers, strict=True):
+            optimiser.load_state_dict(dict(state))
+        self._step = checkpoint.step
+
+    def go_on(self, stop: _Stop, on_progress: Callable[[Progress], None]) -> Outcome:
+        options = self._options
+        first, started = self._step, time.monotonic()
+        batches = self._batches()
+        self._module.train()
+        while self._step < options.steps and not any_of(stop.asked, self._device, self._peers):
+            losses, norm = self._one_step(batches)
+            self._step += 1
+            reports = self._step % options.log_every == 0 or self._step == options.steps
+            if reports and self._peers.leads:
+                rate = (self._step - first) / (time.monotonic() - started)
+                progress = self._progress(losses, norm, rate)
+                append_to_log(self._folder, progress)
+                on_progress(progress)
+            if self._step % options.checkpoint_every == 0:
+                self._save()
+        self._save()
+        finished = self._step >= options.steps
+        return Outcome(Ending.FINISHED if finished else Ending.STOPPED, self._step)
+
+    def _one_step(self, batches: Iterator[Batch]) -> tuple[dict[str, float], float]:
+        # Drawn anew every step: a run that goes on draws what an uninterrupted one does.
+        torch.manual_seed(hash((self._options.seed, self._step, self._peers.rank)))
+        rate = learning_rate_at(self._step, self._options)
+        for optimiser in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        losses = self._backward(batches)
+        average_gradients(self._module, self._peers)
+        norm = float(nn.utils.clip_grad_norm_(self._module.parameters(), self._options.clip_norm))
+        if not math.isfinite(norm + sum(losses.values())):
+            self._give_up(sum(losses.values()), norm)
+        for optimiser in self._optimisers:
+            optimiser.step()
+        self._averaged.update(self._module, self._step)
+        return losses, norm
+
+    def _backward(self, batches: Iterator[Batch]) -> dict[str, float]:
+        """Add up the gradients of one step; give the parts of its loss."""
+        accumulate = self._options.accumulate
+        summed: dict[str, float] = {}
+        for _ in range(accumulate):
+            with self._precision():
+                losses = self._trainable.losses(next(batches))
+            total = torch.stack(list(losses.values())).sum() / accumulate
+            total.backward()  # type: ignore[no-untyped-call]
+            for name, value in losses.items():
+                summed[name] = summed.get(name, 0.0) + float(value.detach()) / accumulate
+        averaged = average_numbers(summed, self._device, self._peers)
+        return dict(zip(summed, averaged.tolist(), strict=True))
+
+    def _batches(self) -> Iterator[Batch]:
+        first = self._numbers_of_step(self._step).start + self._peers.rank
+        end = self._numbers_of_step(self._options.steps).start
+        return iter(
+            DataLoader(
+                _Numbered(self._source),
+                sampler=range(first, end, self._peers.count),
+                batch_size=None,
+                num_workers=self._options.workers,
+                # A fork of a process whose torch threads are running can hang.
+                multiprocessing_context="spawn" if self._options.workers else None,
+                worker_init_fn=_ignore_interrupts,
+            )
+        )
+
+    def _numbers_of_step(self, step: int) -> range:
+        """The batches of one step, of all processes."""
+        count = self._options.accumulate * self._peers.count
+        return range(step * count, (step + 1) * count)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self._device.type, dtype=torch.bfloat16, enabled=self._options.precision == "bf16"
+        )
+
+    def _progress(self, losses: dict[str, float], norm: float, rate: float) -> Progress:
+        return Progress(
+            step=self._step,
+            steps=self._options.steps,
+            loss=sum(losses.values()),
+            losses=losses,
+            learning_rate=learning_rate_at(self._step - 1, self._options),
+            gradient_norm=norm,
+            rate=rate,
+            remaining=(self._options.steps - self._step) / rate,
+        )
+
+    def _save(self) -> None:
+        if not self._peers.leads:
+            return
+        save_checkpoint(
+            self._folder,
+            Checkpoint(
+                step=self._step,
+                module=self._module.state_dict(),
+                averaged=self._averaged.state(),
+                optimisers=tuple(optimiser.state_dict() for optimiser in self._optimisers),
+                settings=_settings(self._options),
+            ),
+        )
+
+    def _give_up(self, loss: float, norm: float) -> None:
+        numbers = self._numbers_of_step(self._step)
+        path = self._folder / FAILED_BATCHES_FILE
+        if self._peers.leads:
+            seeds = {number: self._source.seeds(number) for number in numbers}
+            path.write_text(json.dumps({"step": self._step, "seeds_of_batches": seeds}))
+        raise RunError(
+            f"training stopped at step {self._step}: the loss is {loss}, the gradient norm {norm}; "
+            f"the seeds of its batches are in {path}; lower the learning rate, or use "
+            "precision = 'fp32', in a new run folder"
+        )
+
+
+class _Numbered(Dataset[Batch]):
+    """The source as torch's loader wants it."""
+
+    def __init__(self, source: BatchSource[Batch]) -> None:
+        self._source = source
+
+    def __getitem__(self, number: int) -> Batch:
+        return self._source.batch(number)
+
+
+class _Stop:
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_Stop]:
+    """Turn SIGTERM and SIGINT into a request; elsewhere than in the main thread, none come."""
+    stop = _Stop()
+    try:
+        before = {one: signal.signal(one, stop.ask) for one in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:
+        before = {}
+    try:
+        yield stop
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _ignore_interrupts(worker: int) -> None:
+    # Both signals can reach the whole process group; the loop ends its workers itself.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+
+
+def _settings(options: LoopOptions) -> str:
+    """What has to stay the same when a run goes on; its length and its reporting may change."""
+    return digest_text(replace(options, steps=1, workers=0, log_every=1, checkpoint_every=1))
