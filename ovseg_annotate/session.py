@@ -33,7 +33,7 @@ from ovseg_annotate.refine.region_votes import mode_vote
 from ovseg_annotate.refine.superpixels import superpixels
 from ovseg_annotate.scoring import Scorer, Watch
 from ovseg_annotate.text.bank import TextBank
-from ovseg_annotate.text.contrast import with_contrast
+from ovseg_annotate.text.contrast import with_contrast, without_echoes
 from ovseg_annotate.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Session:
         self.store = store
         self.model = model or engine.card.name
         self._scorer = Scorer(engine, where, store)
-        self._words: OrderedDict[Vocabulary, _Words] = OrderedDict()
+        self._words: OrderedDict[tuple[Vocabulary, str], _Words] = OrderedDict()
         self._words_lock = threading.Lock()
         engine.to(where.device, where.dtype)
 
@@ -182,16 +182,19 @@ class Session:
 
     def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
         known_words = self.engine.card.known_words
-        vocabulary = with_contrast(vocabulary, contrast, known_words)
+        key = (vocabulary, contrast)
         with self._words_lock:
-            if vocabulary in self._words:
-                self._words.move_to_end(vocabulary)
-                return self._words[vocabulary]
+            if key in self._words:
+                self._words.move_to_end(key)
+                return self._words[key]
+        competing = with_contrast(vocabulary, contrast, known_words)
         with self._scorer.device_lock, torch.inference_mode():
-            bank = self.engine.encode_text(vocabulary)
+            bank = self.engine.encode_text(competing)
+            if contrast == "auto" and competing != vocabulary:
+                bank = self.engine.encode_text(without_echoes(vocabulary, bank))
         words = _Words(bank, advice_on(bank, known_words))
         with self._words_lock:
-            self._words[vocabulary] = words
+            self._words[key] = words
             while len(self._words) > _VOCABULARIES:
                 self._words.popitem(last=False)
         return words

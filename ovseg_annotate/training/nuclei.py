@@ -18,7 +18,7 @@ from ovseg_annotate.datasets.nuclei import kind_of, validation_names
 from ovseg_annotate.datasets.scenes.phrases import draw_phrase
 from ovseg_annotate.datasets.scenes.scene import Attributes
 from ovseg_annotate.errors import OptionError
-from ovseg_annotate.training.region_batches import Sample
+from ovseg_annotate.training.samples import Sample
 
 _SMALLEST_SCALE, _LARGEST_SCALE = 0.35, 1.25
 _NUCLEUS = Attributes(thing="nucleus")

@@ -28,7 +28,8 @@ from ovseg_annotate.datasets.scenes.words import COLOURS, MATERIALS, SHAPES, Wor
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.training.dense_paths import dense_tokens, encode_phrases
 from ovseg_annotate.training.mini import MiniTraining
-from ovseg_annotate.training.region_batches import Tokenizer, merged_regions, patch_coverage
+from ovseg_annotate.training.region_batches import Tokenizer
+from ovseg_annotate.training.samples import merged_regions, patch_coverage
 
 _ABSENT = 4
 _SIDE = 96

@@ -12,16 +12,12 @@ import torch
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.options import read_options
 from ovseg_annotate.training.loop import Outcome, train
-from ovseg_annotate.training.mini import (
-    LossWeights,
-    MiniTraining,
-    PictureOptions,
-    SceneBatches,
-)
+from ovseg_annotate.training.mini import LossWeights, MiniTraining
 from ovseg_annotate.training.mini_model import MiniShape, build_mini
 from ovseg_annotate.training.mini_words import tokenizer_words
 from ovseg_annotate.training.options import LoopOptions
 from ovseg_annotate.training.progress import Progress
+from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
 from ovseg_annotate.training.tokenizer_subset import (
     MERGES_FILE,
     merges_bytes,

@@ -9,21 +9,18 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ovseg_annotate.datasets.scenes.pairs import is_unseen
 from ovseg_annotate.datasets.scenes.phrases import (
     Phrase,
-    caption_of,
     draw_phrase,
     matches,
     phrase_saying,
 )
-from ovseg_annotate.datasets.scenes.scene import Attributes, Scene
+from ovseg_annotate.datasets.scenes.scene import Attributes
 from ovseg_annotate.datasets.scenes.words import (
     COLOURS,
-    GROUNDS,
     MATERIALS,
     MICRO_GROUNDS,
     MICRO_THINGS,
@@ -32,11 +29,11 @@ from ovseg_annotate.datasets.scenes.words import (
     Word,
     names_of,
 )
-from ovseg_annotate.geometry import Window
 from ovseg_annotate.training.dense_paths import Corner
 from ovseg_annotate.training.losses import PatchRows, RegionStatements
+from ovseg_annotate.training.samples import Sample, patch_coverage
 
-_COLOURS, _SHAPES, _TEXTURES = names_of(COLOURS), names_of(SHAPES), names_of(TEXTURES)
+_COLOURS, _SHAPES = names_of(COLOURS), names_of(SHAPES)
 _THINGS: tuple[Word, ...] = (*MATERIALS, *MICRO_THINGS, *MICRO_GROUNDS)
 # The kinds of words that exclude one another; each word stands for itself in its kind.
 WORD_KINDS: tuple[tuple[Word, ...], ...] = (COLOURS, SHAPES, TEXTURES, _THINGS)
@@ -47,16 +44,6 @@ _FRAMED_SHARE = 0.2
 
 class Tokenizer(Protocol):
     def __call__(self, texts: list[str]) -> Tensor: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """One training picture: every pixel belongs to a region that attributes describe."""
-
-    pixels: NDArray[np.uint8]  # (side, side, 3)
-    regions: NDArray[np.int64]  # (side, side), values 0 .. len(attributes) - 1
-    attributes: tuple[Attributes, ...]
-    caption: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,55 +120,6 @@ def assemble(
     )
 
 
-def whole_sample(scene: Scene) -> Sample:
-    described = [region.attributes for region in scene.regions]
-    regions, attributes = merged_regions(scene.instances, described)
-    return Sample(scene.pixels, regions, attributes, scene.caption)
-
-
-def random_window(scene: Scene, side: int, rng: np.random.Generator) -> Window:
-    height, width = scene.instances.shape
-    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    return Window(top, left, side, side)
-
-
-def window_on_object(scene: Scene, side: int, rng: np.random.Generator) -> Window:
-    """A window with one of the objects, or of the microscopic things, about in its middle."""
-    things = [region for region in scene.regions if region.attributes.thing not in GROUNDS]
-    if not things:
-        return random_window(scene, side, rng)
-    chosen = things[int(rng.integers(len(things)))]
-    middle = np.argwhere(scene.instances == chosen.label).mean(axis=0)
-    wanted = middle - side / 2 + rng.uniform(-side / 6, side / 6, size=2)
-    top, left = np.clip(wanted.round(), 0, np.array(scene.instances.shape) - side).astype(int)
-    return Window(int(top), int(left), side, side)
-
-
-def window_sample(scene: Scene, window: Window, rng: np.random.Generator) -> Sample:
-    """What a window shows: objects that its border cuts, and a caption for what is left."""
-    where = window.slices
-    present = np.bincount(scene.instances[where].ravel(), minlength=len(scene.regions) + 1) > 0
-    seen = [region for region in scene.regions if present[region.label]]
-    # A caption ends with the ground; where objects cover all of it, the whole scene's must do.
-    shows_ground = any(region.attributes.thing in GROUNDS for region in seen)
-    renumber = np.zeros(len(scene.regions) + 1, np.int64)
-    renumber[[region.label for region in seen]] = np.arange(1, len(seen) + 1)
-    regions, attributes = merged_regions(
-        renumber[scene.instances[where]], [region.attributes for region in seen]
-    )
-    caption = caption_of(seen, rng) if shows_ground else scene.caption
-    return Sample(scene.pixels[where], regions, attributes, caption)
-
-
-def merged_regions(
-    instances: NDArray[np.integer], attributes: Sequence[Attributes]
-) -> tuple[NDArray[np.int64], tuple[Attributes, ...]]:
-    """Give regions that are described alike one number; instance labels start at 1."""
-    distinct = list(dict.fromkeys(attributes))
-    table = np.array([0, *(distinct.index(one) for one in attributes)], np.int64)
-    return table[instances], tuple(distinct)
-
-
 def _falsehoods(attributes: Sequence[Attributes], phrases: Sequence[Phrase]) -> Tensor:
     """`(regions, phrases)`: the phrase is not true of the region, and that can be held against it.
 
@@ -200,6 +138,8 @@ def _falsehoods(attributes: Sequence[Attributes], phrases: Sequence[Phrase]) -> 
 
 
 def _never_shown_together(said: Attributes, region: Attributes) -> bool:
+    if region.shape is None:  # a ground may be red without being a pair
+        return False
     unseen = _unseen_pairs()
     return (region.colour, said.shape) in unseen or (said.colour, region.shape) in unseen
 
@@ -229,17 +169,6 @@ def _patch_rows(samples: Sequence[Sample], patch_size: int) -> PatchRows:
         region=torch.from_numpy(np.concatenate(regions)),
         weight=torch.from_numpy(np.concatenate(weights).astype(np.float32)),
     )
-
-
-def patch_coverage(regions: NDArray[np.int64], count: int, patch_size: int) -> NDArray[np.float64]:
-    """`(patches, regions)`: the share of each patch that each region covers."""
-    height, width = regions.shape
-    rows = np.arange(height)[:, None] // patch_size
-    columns = np.arange(width)[None, :] // patch_size
-    patch = rows * (width // patch_size) + columns
-    patches = (height // patch_size) * (width // patch_size)
-    counts = np.bincount((patch * count + regions).ravel(), minlength=patches * count)
-    return counts.reshape(patches, count) / patch_size**2
 
 
 def _negatives(

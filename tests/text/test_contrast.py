@@ -1,9 +1,17 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from ovseg_annotate.errors import OptionError
-from ovseg_annotate.text.contrast import MICROSCOPE, PHOTOGRAPH, contrast_phrases, with_contrast
+from ovseg_annotate.text.bank import TextBank
+from ovseg_annotate.text.contrast import (
+    MICROSCOPE,
+    PHOTOGRAPH,
+    contrast_phrases,
+    with_contrast,
+    without_echoes,
+)
 from ovseg_annotate.vocabulary import Vocabulary
 
 
@@ -57,3 +65,21 @@ def test_a_tower_of_few_words_competes_with_those_only() -> None:
 def test_a_tower_that_knows_no_surroundings_gets_none() -> None:
     words = Vocabulary.parse("red car")
     assert with_contrast(words, "auto", ("red", "car")) == words
+
+
+@pytest.mark.parametrize(
+    "text", ["grass", "car; -snow", "red circle; brick wall", "-background; cell"]
+)
+def test_general_words_do_not_compete_with_an_exact_ground(text: str) -> None:
+    phrases = contrast_phrases(Vocabulary.parse(text))
+    assert not {"background", "ground", "floor"} & set(phrases)
+    assert phrases
+
+
+def test_contrast_that_means_what_was_asked_for_is_left_out() -> None:
+    asked = Vocabulary.parse("brick; car")
+    vectors = {"brick": 0.0, "car": 1.5, "wall": 0.2, "sky": 2.5}  # angles
+    competing = asked.with_competitors(["wall", "sky"])
+    angles = torch.tensor([vectors[phrase] for phrase in competing.phrases])
+    bank = TextBank(competing, torch.stack([angles.cos(), angles.sin()], dim=1))
+    assert without_echoes(asked, bank) == asked.with_competitors(["sky"])

@@ -16,8 +16,6 @@ from ovseg_annotate.training.losses import RegionStatements
 from ovseg_annotate.training.mini import (
     LossWeights,
     MiniTraining,
-    PictureOptions,
-    SceneBatches,
     anchor_loss,
 )
 from ovseg_annotate.training.mini_model import MiniShape, build_mini
@@ -26,6 +24,7 @@ from ovseg_annotate.training.probe import probe
 from ovseg_annotate.training.progress import Progress, read_log
 from ovseg_annotate.training.recipes import MiniRecipe, read_recipe, train_mini
 from ovseg_annotate.training.region_batches import RegionBatch, WordGroup
+from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
 from ovseg_annotate.training.tokenizer_subset import (
     MERGES_FILE,
     merges_bytes,
