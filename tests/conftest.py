@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
-
-# Test support modules (tests/fake_engine.py and others) are imported by name.
-sys.path.insert(0, str(Path(__file__).parent))
 
 # A busy machine is no defect of the code under test.
 settings.register_profile("ovseg", deadline=None)

@@ -17,8 +17,9 @@ from ovseg_annotate.cli.models import models
 from ovseg_annotate.cli.option_flags import with_option_flags
 from ovseg_annotate.cli.scenes import scenes
 from ovseg_annotate.cli.show import show
+from ovseg_annotate.cli.train import train
 
-_VERBS = (annotate, show, convert, compare, models, scenes, evaluate, doctor, cache)
+_VERBS = (annotate, show, convert, compare, models, scenes, train, evaluate, doctor, cache)
 
 app = typer.Typer(
     name="ovseg",

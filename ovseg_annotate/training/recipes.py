@@ -11,7 +11,8 @@ import torch
 
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.options import read_options
-from ovseg_annotate.training.loop import Outcome, train
+from ovseg_annotate.training.distributed import Peers
+from ovseg_annotate.training.loop import ALONE, Outcome, train
 from ovseg_annotate.training.mini import LossWeights, MiniTraining
 from ovseg_annotate.training.mini_model import MiniShape, build_mini
 from ovseg_annotate.training.mini_words import tokenizer_words
@@ -24,6 +25,8 @@ from ovseg_annotate.training.tokenizer_subset import (
     needed_merges,
     vocabulary_size,
 )
+
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def train_mini(
     recipe: MiniRecipe,
     run_folder: Path,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    device: str = "cpu",
+    device: torch.device = _CPU,
+    peers: Peers = ALONE,
 ) -> Outcome:
     """Train the bundled model by the recipe, or go on where the run folder left off."""
     merges = needed_merges(tokenizer_words())
@@ -61,9 +65,9 @@ def train_mini(
     merges_file = run_folder / MERGES_FILE
     merges_file.write_bytes(merges_bytes(merges))
     loop = recipe.loop
-    model = build_mini(recipe.shape, vocabulary_size(merges), loop.seed).to(torch.device(device))
+    model = build_mini(recipe.shape, vocabulary_size(merges), loop.seed).to(device)
     source = SceneBatches(
         recipe.pictures, recipe.shape, merges_file, loop.seed, loop.steps * loop.accumulate
     )
     training = MiniTraining(model, recipe.shape, recipe.weights)
-    return train(training, source, loop, run_folder, on_progress)
+    return train(training, source, loop, run_folder, on_progress, peers)

@@ -1,0 +1,67 @@
+"""`ovseg train`: a model from a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ovseg_annotate.cli.exits import Exit
+from ovseg_annotate.cli.talk import Talk
+
+if TYPE_CHECKING:
+    from ovseg_annotate.training.progress import Progress
+    from ovseg_annotate.training.recipes import MiniRecipe
+
+_SAY_EVERY = 20  # steps
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """Where a training runs and what becomes of it."""
+
+    out: Path = Path("runs/mini")  # checkpoints and log; the same command goes on there
+    device: str = "auto"  # auto, cpu, cuda, mps
+    nuclei: Path | None = None  # folder of real nuclei pictures that take part: images/, labels/
+    export: Path | None = None  # at the end, write a folder for naclip@FOLDER
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A TOML file, such as recipes/mini.toml.")],
+    options: TrainOptions,
+) -> None:
+    """Train by a recipe; stopped at any moment, the same command goes on with the same numbers."""
+    from ovseg_annotate.devices import placement  # noqa: PLC0415  imports torch
+    from ovseg_annotate.training.distributed import peers_of_torchrun  # noqa: PLC0415
+    from ovseg_annotate.training.export import export_mini  # noqa: PLC0415
+    from ovseg_annotate.training.loop import Ending  # noqa: PLC0415
+    from ovseg_annotate.training.recipes import read_recipe, train_mini  # noqa: PLC0415
+
+    talk = Talk()
+    wanted = _with_nuclei(read_recipe(recipe), options.nuclei)
+    device = placement(options.device, "float32", half_precision=True).device
+    with peers_of_torchrun(device) as peers:
+        outcome = train_mini(wanted, options.out, _teller(talk), device, peers)
+    if outcome.ending is Ending.STOPPED:
+        talk.say(f"stopped after step {outcome.step}; the same command goes on from there")
+        raise typer.Exit(Exit.TERMINATED)
+    if options.export is not None and peers.leads:
+        export_mini(options.out, options.export, wanted.shape)
+        typer.echo(options.export)
+
+
+def _with_nuclei(recipe: MiniRecipe, folder: Path | None) -> MiniRecipe:
+    if folder is None:
+        return recipe
+    return replace(recipe, pictures=replace(recipe.pictures, nuclei_folder=str(folder)))
+
+
+def _teller(talk: Talk) -> Callable[[Progress], None]:
+    def tell(progress: Progress) -> None:
+        if progress.step % _SAY_EVERY == 0 or progress.step == progress.steps:
+            talk.say(str(progress))
+
+    return tell
