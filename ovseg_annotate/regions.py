@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ovseg_annotate.coverage import simplified_coverage
 from ovseg_annotate.errors import VocabularyError, listed_by_nearness
 from ovseg_annotate.geometry import Polygon, Size, Window
-from ovseg_annotate.instances import split_components
 from ovseg_annotate.label_map import UNLABELLED, LabelMap, label_dtype
 from ovseg_annotate.polygons import fill, from_shapely, trace
 from ovseg_annotate.provenance import Provenance
@@ -133,6 +132,9 @@ def regions_with_report(label_map: LabelMap, options: RegionOptions = _DEFAULTS)
     sieve = with_small_merged if options.small == "merge" else without_small
     kept, unsplit = sieve(found, options.minimum_area), 0
     if options.instances == "split":
+        # Brings scipy.ndimage and scikit-image, which most runs do not need.
+        from ovseg_annotate.instances import split_components  # noqa: PLC0415
+
         split = split_components(kept, options.split, label_map.confidence)
         kept, unsplit = split.components, split.too_large
     labelled = np.flatnonzero(kept.labels != UNLABELLED)
