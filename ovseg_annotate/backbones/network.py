@@ -31,6 +31,12 @@ _VECTORS = ("class_embedding", "cls_emb")
 _SCALES = ("weight", "gamma", "running_var")
 
 
+def fresh_network(configuration: Configuration) -> nn.Module:
+    """A native open_clip network with the library's own first numbers, to be trained."""
+    network: nn.Module = open_clip.CLIP(**copy.deepcopy(dict(configuration)))
+    return network
+
+
 def build_network(name: str, configuration: Configuration) -> nn.Module:
     """An open_clip network without numbers: fill it from a file or at random.
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
+from ovseg_annotate.backbones.tokenizer_subset import (
+    MERGES_FILE,
+    read_merges,
+    vocabulary_size,
+)
 from ovseg_annotate.datasets.scenes.words import all_phrases
 from ovseg_annotate.errors import RunError
 from ovseg_annotate.training.checkpoints import Checkpoint, load_checkpoint
 from ovseg_annotate.training.mini import LARGEST_SCALE, PIXEL_MEAN, PIXEL_STD
 from ovseg_annotate.training.mini_model import MiniShape
-from ovseg_annotate.training.tokenizer_subset import (
-    MERGES_FILE,
-    read_merges,
-    vocabulary_size,
-)
 from ovseg_annotate.whole_files import write_whole
 
 CONFIG_FILE = "open_clip_config.json"

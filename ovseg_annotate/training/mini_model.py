@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, cast
 
-import open_clip
 import torch
 from torch import Tensor, nn
 
+from ovseg_annotate.backbones.network import fresh_network
 from ovseg_annotate.errors import OptionError
 
 # Mimetic initialisation of self-attention layers (Trockman and Kolter, 2023), table 1: queries
@@ -59,10 +59,12 @@ class MiniShape:
 
 def build_mini(shape: MiniShape, vocabulary_size: int, seed: int) -> nn.Module:
     """A freshly initialised open_clip model; the same seed gives the same weights."""
-    model: Any = open_clip.CLIP(
-        embed_dim=shape.embed_dim,
-        vision_cfg=open_clip.CLIPVisionCfg(**shape.vision_config),
-        text_cfg=open_clip.CLIPTextCfg(**shape.text_config(vocabulary_size)),
+    model: Any = fresh_network(
+        {
+            "embed_dim": shape.embed_dim,
+            "vision_cfg": shape.vision_config,
+            "text_cfg": shape.text_config(vocabulary_size),
+        }
     )
     initialise(model, shape, seed)
     return cast(nn.Module, model)

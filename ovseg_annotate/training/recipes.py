@@ -9,6 +9,12 @@ from pathlib import Path
 
 import torch
 
+from ovseg_annotate.backbones.tokenizer_subset import (
+    MERGES_FILE,
+    merges_bytes,
+    needed_merges,
+    vocabulary_size,
+)
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.options import read_options
 from ovseg_annotate.training.distributed import Peers
@@ -19,12 +25,6 @@ from ovseg_annotate.training.mini_words import tokenizer_words
 from ovseg_annotate.training.options import LoopOptions
 from ovseg_annotate.training.progress import Progress
 from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
-from ovseg_annotate.training.tokenizer_subset import (
-    MERGES_FILE,
-    merges_bytes,
-    needed_merges,
-    vocabulary_size,
-)
 
 _CPU = torch.device("cpu")
 

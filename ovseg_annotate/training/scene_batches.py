@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ovseg_annotate.backbones.tokenizer_subset import subset_tokenizer
 from ovseg_annotate.datasets.scenes import draw_scene
 from ovseg_annotate.datasets.scenes.scene import SceneRules, SceneStyle
 from ovseg_annotate.geometry import Size
@@ -22,7 +23,6 @@ from ovseg_annotate.training.samples import (
     window_on_object,
     window_sample,
 )
-from ovseg_annotate.training.tokenizer_subset import subset_tokenizer
 
 _WINDOWS_OF_A_SCENE = 2  # of a focused batch: half the drawing for the same number of windows
 _FOCUS_MICROSCOPY = 0.1  # microscopic things have no shapes to learn

@@ -9,6 +9,14 @@ import open_clip
 import pytest
 import torch
 
+from ovseg_annotate.backbones.tokenizer_subset import (
+    MERGES_FILE,
+    merges_bytes,
+    needed_merges,
+    read_merges,
+    subset_tokenizer,
+    vocabulary_size,
+)
 from ovseg_annotate.datasets.scenes.scene import SceneStyle
 from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.training.export import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, export_mini
@@ -25,14 +33,6 @@ from ovseg_annotate.training.progress import Progress, read_log
 from ovseg_annotate.training.recipes import MiniRecipe, read_recipe, train_mini
 from ovseg_annotate.training.region_batches import RegionBatch, WordGroup
 from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
-from ovseg_annotate.training.tokenizer_subset import (
-    MERGES_FILE,
-    merges_bytes,
-    needed_merges,
-    read_merges,
-    subset_tokenizer,
-    vocabulary_size,
-)
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TINY = MiniRecipe(

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from open_clip.tokenizer import SimpleTokenizer
 
-from ovseg_annotate.training.mini_words import tokenizer_words
-from ovseg_annotate.training.tokenizer_subset import (
+from ovseg_annotate.backbones.tokenizer_subset import (
     merges_bytes,
     needed_merges,
     read_merges,
     subset_tokenizer,
     vocabulary_size,
 )
+from ovseg_annotate.training.mini_words import tokenizer_words
 
 WORDS = ("cell nucleus", "umbrella", "red circle")
 
