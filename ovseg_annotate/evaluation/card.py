@@ -19,6 +19,7 @@ class Training:
     steps: int | None = None
     seed: int | None = None
     nuclei: bool = False  # real nuclei pictures took part
+    history: str | None = None  # what a recipe cannot tell, in whole sentences
 
 
 _WHAT = """\
@@ -87,6 +88,7 @@ def read_training(recipe: Path | None, facts: Path) -> Training:
         steps=trained.get("trained_steps"),
         seed=content.get("loop", {}).get("seed"),
         nuclei=bool(content.get("pictures", {}).get("nuclei_folder")),
+        history=trained.get("history"),
     )
 
 
@@ -96,7 +98,8 @@ def _trained_how(training: Training) -> str:
         facts.append(f"{training.steps} steps")
     if training.seed is not None:
         facts.append(f"seed {training.seed}")
-    return f"Training: {', '.join(facts)}." if facts else ""
+    told = [f"Training: {', '.join(facts)}."] if facts else []
+    return " ".join(told + ([training.history] if training.history else []))
 
 
 def _table(evaluation: Evaluation) -> str:

@@ -117,6 +117,13 @@ def test_facts_of_the_training_come_from_its_recipe_and_its_weights(tmp_path: Pa
     assert read_training(None, facts) == Training(8, None, nuclei=False)
 
 
+def test_what_a_recipe_cannot_tell_stands_on_the_card(tmp_path: Path) -> None:
+    facts = tmp_path / "card.json"
+    facts.write_text('{"trained_steps": 8, "history": "The recipe changed at step 5."}')
+    text = card_text(evaluation(), read_training(None, facts))
+    assert "Training: 8 steps. The recipe changed at step 5." in text
+
+
 def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"mini\.toml"):
         read_training(tmp_path / "mini.toml", tmp_path / "card.json")
