@@ -21,7 +21,7 @@ from ovseg_annotate.refine.options import RefineOptions
 from ovseg_annotate.refine.strips import refine_strip
 from ovseg_annotate.vocabulary import Vocabulary
 
-_BLOCK_BYTES = 48 * 2**20  # of pixel scores in one block
+_BLOCK_BYTES = 24 * 2**20  # of pixel scores in one block; larger ones are slower (page faults)
 _SMALLEST_BLOCK = 64  # px
 _ROUNDING = 1e-5  # probabilities of a cell sum to one only this exactly
 
