@@ -81,14 +81,22 @@ def test_an_end_mark_that_is_not_the_highest_number_is_found(tokenizer: SimpleTo
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
-def test_a_causal_tower_runs_on_no_more_tokens_than_the_longest_text(
-    tokenizer: SimpleTokenizer,
+@pytest.mark.parametrize(
+    ("texts", "tokens"),
+    [
+        (["sky"], 3),  # a start, the word, an end: not the whole context
+        (["sky", "road", "sky"], 1 + 2 * 2),
+        (["a photo of a cat", "a photo of a dog"], 5 + 2 * 2),
+    ],
+)
+def test_a_causal_tower_reads_no_token_twice(
+    tokenizer: SimpleTokenizer, texts: list[str], tokens: int
 ) -> None:
     tower = network()
-    lengths: list[int] = []
-    tower.transformer.register_forward_hook(lambda *seen: lengths.append(seen[-1].shape[1]))
-    OpenClipText(tower, BytePairs(tokenizer), CONTEXT).encode(["sky", "road", "sea"])
-    assert lengths == [3]
+    shapes: list[tuple[int, ...]] = []
+    tower.transformer.register_forward_hook(lambda *seen: shapes.append(seen[-1].shape[:2]))
+    OpenClipText(tower, BytePairs(tokenizer), CONTEXT).encode(texts)
+    assert shapes == [(1, tokens)]
 
 
 @settings(max_examples=20, deadline=None)
