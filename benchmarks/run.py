@@ -45,35 +45,34 @@ def main(names: Iterable[str]) -> int:
     failed = []
     for script in scripts:
         print(f"-- {script.name}", file=sys.stderr, flush=True)
-        output, code = _run(script)
-        measured += _measurements(output)
-        if code:
-            print(f"{script.name} ended with exit code {code}", file=sys.stderr)
+        try:
+            for each in _run(script):  # what a benchmark told before it failed is kept
+                measured.append(each)
+                print(json.dumps(asdict(each)), flush=True)
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"{script.name} failed: {error}", file=sys.stderr)
             failed.append(script.name)
     kept = _merged(_earlier(), measured)
     RESULTS.write_text(json.dumps([asdict(each) for each in kept], indent=1) + "\n")
     TABLE.write_text(_table(kept))
-    for each in measured:
-        print(json.dumps(asdict(each)))
     return 1 if failed else 0
 
 
-def _run(script: Path) -> tuple[str, int]:
-    """What the benchmark printed, and its exit code."""
+def _run(script: Path) -> Iterator[Measurement]:
     interpreter = _SDK_PYTHON if script.name in _SDK_BENCHMARKS else sys.executable
-    done = subprocess.run(
-        [interpreter, str(script)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    return done.stdout, done.returncode
+    command = [interpreter, "-u", str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        yield from _measurements(running.stdout)
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
 
 
-def _measurements(output: str) -> Iterator[Measurement]:
-    for line in output.splitlines():
+def _measurements(lines: Iterable[str]) -> Iterator[Measurement]:
+    for line in lines:
         if line.startswith("{"):
             yield Measurement(**json.loads(line))
         elif line.strip():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,11 +30,12 @@ PICTURES = 200
 
 
 def main() -> None:
+    pictures = int(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
     session = open_session(MODEL, device="cpu", precision="float32")
     for side in (448, 1024):
         report_overhead(session, side)
     report_new_words(session)
-    report_many(session)
+    report_many(session, pictures)
 
 
 def report_overhead(session: Session, side: int) -> None:
@@ -70,13 +72,13 @@ def report_new_words(session: Session) -> None:
     tell(name, 1000 * again, 250.0, "ms")
 
 
-def report_many(session: Session) -> None:
+def report_many(session: Session, pictures: int) -> None:
     """`annotate_many` over the sum of the tower's forward alone; default scale."""
     words = vocabulary(6)
     options = AnnotateOptions()
     with tempfile.TemporaryDirectory() as folder:
         paths = []
-        for number in range(PICTURES):
+        for number in range(pictures):
             path = Path(folder) / f"{number:03}.png"
             Pillow.fromarray(picture(1024, number).pixels).save(path, compress_level=1)
             paths.append(path)
@@ -88,13 +90,13 @@ def report_many(session: Session) -> None:
             if outcome.annotation is not None and outcome.annotation.regions()
         )
         whole = time.perf_counter() - start
-    assert outcomes == PICTURES
+    assert outcomes == pictures
     short = session.engine.card.short_side
     forward = bare_forward(session, 1024 if short is None else short)
     forward()
-    alone = statistics.median(seconds(forward) for _ in range(7)) * PICTURES
+    alone = statistics.median(seconds(forward) for _ in range(7)) * pictures
     tell(
-        f"annotate_many and regions, {PICTURES} pictures of 1024 px, over the tower alone",
+        f"annotate_many and regions, {pictures} pictures of 1024 px, over the tower alone",
         whole / alone,
         1.15,
         "x",
