@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,11 @@ class Watch:
 
     progress: Callable[[Progress], None] | None = None
     cancel: Callable[[], bool] | None = None
+
+    def also_stopped_by(self, other: Callable[[], bool]) -> Watch:
+        """The same, stopped by either."""
+        own = self.cancel
+        return replace(self, cancel=other if own is None else lambda: own() or other())
 
     def step(self, stage: str, done: int, total: int) -> None:
         """Report, and raise `Cancelled` if the caller wants to stop."""

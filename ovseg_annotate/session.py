@@ -122,12 +122,8 @@ class Session:
         options, watch = options or AnnotateOptions(), watch or Watch()
         words = self._words_for(vocabulary, options.contrast)
         abandoned = threading.Event()  # set when the caller stops asking
-
-        def stopped() -> bool:
-            return abandoned.is_set() or (watch.cancel is not None and watch.cancel())
-
-        stoppable = replace(watch, cancel=stopped)
-        quiet = Watch(cancel=stopped)
+        stoppable = watch.also_stopped_by(abandoned.is_set)
+        quiet = replace(stoppable, progress=None)
 
         def scored(read: Future[Image]) -> tuple[Image, CoarseScores]:
             image = read.result()
