@@ -20,7 +20,9 @@ from ovseg_annotate.datasets.scenes.phrases import (
 )
 from ovseg_annotate.datasets.scenes.scene import Attributes
 from ovseg_annotate.datasets.scenes.words import (
+    BACKGROUND,
     COLOURS,
+    GROUNDS,
     MATERIALS,
     MICRO_GROUNDS,
     MICRO_THINGS,
@@ -129,12 +131,21 @@ def _falsehoods(attributes: Sequence[Attributes], phrases: Sequence[Phrase]) -> 
     distinct = list(dict.fromkeys(attributes))
     table = {
         one: [
-            not matches(phrase.states, one) and not _never_shown_together(phrase.states, one)
+            not matches(_as_far_as_seen(phrase.states, one), one)
+            and not _never_shown_together(phrase.states, one)
             for phrase in phrases
         ]
         for one in distinct
     }
     return torch.tensor([table[one] for one in attributes])
+
+
+def _as_far_as_seen(said: Attributes, region: Attributes) -> Attributes:
+    """Without the colour where none can be seen: a grey picture's star may well be red."""
+    told_by_itself = region.thing in GROUNDS and region.thing != BACKGROUND.canonical
+    if said.colour is None or region.colour is not None or told_by_itself:
+        return said
+    return replace(said, colour=None)
 
 
 def _never_shown_together(said: Attributes, region: Attributes) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.datasets.scenes.phrases import caption_of
 from ovseg_annotate.datasets.scenes.scene import Attributes, Scene
-from ovseg_annotate.datasets.scenes.words import GROUNDS
+from ovseg_annotate.datasets.scenes.words import BACKGROUND, GROUNDS
 from ovseg_annotate.geometry import Window
 
 
@@ -57,11 +57,29 @@ def window_sample(scene: Scene, window: Window, rng: np.random.Generator) -> Sam
     shows_ground = any(region.attributes.thing in GROUNDS for region in seen)
     renumber = np.zeros(len(scene.regions) + 1, np.int64)
     renumber[[region.label for region in seen]] = np.arange(1, len(seen) + 1)
-    regions, attributes = merged_regions(
-        renumber[scene.instances[where]], [region.attributes for region in seen]
-    )
-    caption = caption_of(seen, rng) if shows_ground else scene.caption
+    described = [region.attributes for region in seen]
+    regions, attributes = merged_regions(renumber[scene.instances[where]], described)
+    caption = caption_of(described, rng) if shows_ground else scene.caption
     return Sample(scene.pixels[where], regions, attributes, caption)
+
+
+def without_colour(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The picture in one random mixture of its channels, and nothing said of colours.
+
+    Objects whose colour cannot be seen have to be told by their shapes.
+    """
+    if not any(one.thing in GROUNDS for one in sample.attributes):
+        return sample  # its caption is about more than it shows, and so about colours
+    shares = rng.dirichlet(np.ones(3)) * 256
+    grey = sample.pixels @ np.rint(shares).astype(np.uint32) // 256
+    pixels = np.repeat(np.minimum(grey, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    described = [
+        replace(one, colour=None, thing=BACKGROUND.canonical if one.thing in GROUNDS else one.thing)
+        for one in sample.attributes
+    ]
+    distinct = tuple(dict.fromkeys(described))
+    table = np.array([distinct.index(one) for one in described])
+    return Sample(pixels, table[sample.regions], distinct, caption_of(distinct, rng))
 
 
 def merged_regions(

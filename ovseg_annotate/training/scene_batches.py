@@ -22,6 +22,7 @@ from ovseg_annotate.training.samples import (
     whole_sample,
     window_on_object,
     window_sample,
+    without_colour,
 )
 
 _WINDOWS_OF_A_SCENE = 2  # of a focused batch: half the drawing for the same number of windows
@@ -39,6 +40,7 @@ class PictureOptions:
     focus_share: float = 0.6  # of the batches: small windows with an object in their middle
     focus_pictures: int = 96  # such a batch
     focus_side: int = 48  # pixels
+    colourless_share: float = 0.3  # of the small windows: one channel, nothing said of colours
     easy_share_first: float = 0.75  # of the generated scenes, at the first step
     easy_share_last: float = 0.45  # at the last step
     window_share: float = 0.3  # of the generated pictures: a window of a larger scene
@@ -103,7 +105,9 @@ class SceneBatches:
         size = Size(side * 4 // 3, side * 4 // 3)
         scene = draw_scene(replace(rules, size=size, microscopy_share=_FOCUS_MICROSCOPY), seed)
         windows = [window_on_object(scene, side, rng) for _ in range(_WINDOWS_OF_A_SCENE)]
-        return [window_sample(scene, window, rng) for window in windows]
+        samples = [window_sample(scene, window, rng) for window in windows]
+        share = self._options.colourless_share
+        return [without_colour(one, rng) if rng.random() < share else one for one in samples]
 
     def _rules(self, number: int) -> SceneRules:
         first, last = self._options.easy_share_first, self._options.easy_share_last

@@ -67,6 +67,26 @@ def test_what_one_region_is_is_false_of_another() -> None:
     assert false[3, own[0]]
 
 
+def test_no_colour_is_held_against_a_region_that_shows_none() -> None:
+    grey_star = Attributes(shape="star", texture="plain")
+    grey_ground = Attributes(thing="background")
+    blue_ground = Attributes(colour="blue", thing="background")
+    batch, tokenizer = batch_of(
+        *(sample([grey_ground, grey_star]), sample([blue_ground, BLUE_STAR, RED_CIRCLE])), seed=3
+    )
+    texts, false = tokenizer.texts[0], batch.statements.false
+    for column, text in enumerate(texts):
+        words = set(re.findall(r"[a-z]+", text))
+        if words == {"blue", "star"}:
+            assert not false[1, column]
+        if words == {"red", "circle"}:
+            assert false[1, column]
+        if words == {"blue", "background"}:
+            assert not false[0, column]
+    assert batch.groups[0].statements.own[:2].tolist() == [-1, -1]
+    assert {"blue star", "red circle"} & {" ".join(sorted(text.split())) for text in texts}
+
+
 def test_a_word_group_names_the_word_that_applies_and_minus_one_where_none_does() -> None:
     batch, tokenizer = batch_of(sample([GRASS, RED_CIRCLE]))
     spoken = tokenizer.texts[1]

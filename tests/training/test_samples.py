@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 
 from ovseg_annotate.datasets.scenes import draw_scene
 from ovseg_annotate.datasets.scenes.scene import Attributes, SceneRules, SceneStyle
-from ovseg_annotate.datasets.scenes.words import GROUNDS
+from ovseg_annotate.datasets.scenes.words import COLOURS, GROUNDS, names_of
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.training.samples import (
     merged_regions,
     patch_coverage,
     random_window,
+    whole_sample,
     window_on_object,
     window_sample,
+    without_colour,
 )
 
 RED_CIRCLE = Attributes(colour="red", shape="circle", texture="plain")
@@ -60,3 +62,17 @@ def test_a_window_on_an_object_lies_in_the_picture_and_shows_an_object(
     things = {region.label for region in scene.regions if region.attributes.thing not in GROUNDS}
     if things:
         assert things & set(np.unique(scene.instances[window.slices]).tolist())
+
+
+@given(st.integers(0, 2**32), st.sampled_from(list(SceneStyle)))
+@settings(max_examples=30)
+def test_without_colour_a_picture_keeps_its_shapes_and_speaks_of_no_colour(
+    seed: int, style: SceneStyle
+) -> None:
+    coloured = whole_sample(draw_scene(SceneRules(style=style), seed))
+    grey = without_colour(coloured, np.random.default_rng(seed))
+    assert (grey.pixels == grey.pixels[:, :, :1]).all()
+    assert all(one.colour is None for one in grey.attributes)
+    shapes = np.array([one.shape or "" for one in coloured.attributes])[coloured.regions]
+    assert (np.array([one.shape or "" for one in grey.attributes])[grey.regions] == shapes).all()
+    assert not set(names_of(COLOURS)) & set(grey.caption.replace(",", "").split())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ovseg_annotate.datasets.scenes.scene import Attributes, SceneRegion
+from ovseg_annotate.datasets.scenes.scene import Attributes
 from ovseg_annotate.datasets.scenes.words import BACKGROUND, GROUNDS, OBJECT, word_named
 from ovseg_annotate.errors import VocabularyError
 
@@ -126,10 +126,10 @@ def phrases_of(attributes: Attributes, rng: np.random.Generator) -> str:
     return draw_phrase(attributes, rng).text
 
 
-def caption_of(regions: Sequence[SceneRegion], rng: np.random.Generator) -> str:
+def caption_of(regions: Sequence[Attributes], rng: np.random.Generator) -> str:
     """One sentence about a few of the objects and the ground; fits twenty tokens or so."""
-    grounds = [region.attributes for region in regions if region.attributes.thing in GROUNDS]
-    others = [region.attributes for region in regions if region.attributes.thing not in GROUNDS]
+    grounds = [one for one in regions if one.thing in GROUNDS]
+    others = [one for one in regions if one.thing not in GROUNDS]
     distinct = list(dict.fromkeys(_caption_statement(one, others, rng) for one in others))
     rng.shuffle(distinct)
     said = [_with_article(phrase_saying(one, rng)) for one in distinct[:_CAPTION_OBJECTS]]
