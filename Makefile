@@ -2,8 +2,11 @@
 
 PYTHON ?= python3
 VENV := .venv
-SDK := .venv-label-studio
+LABEL_STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
+TOLD := OVSEG_LABEL_STUDIO_PYTHON=$(CURDIR)/$(LABEL_STUDIO)/bin/python
+# Tests of the napari window need a display; a virtual one does.
+DISPLAYED := $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run --auto-servernum --server-args="-screen 0 1400x1000x24"')
 PIP := -m pip --disable-pip-version-check --quiet install
 
 .PHONY: help demo test lint bench clean
@@ -31,10 +34,10 @@ $(VENV)/made-dev: $(VENV)/made-install
 	$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# The Label Studio SDK is a test oracle only; its pins do not go together with ours.
-$(SDK)/made-install: tests/sdk_environment.txt
-	$(PYTHON) -m venv $(SDK)
-	$(SDK)/bin/python $(PIP) --requirement tests/sdk_environment.txt
+# The real Label Studio and its SDK are for tests only; their pins do not go together with ours.
+$(LABEL_STUDIO)/made-install: tests/label_studio_environment.txt
+	$(PYTHON) -m venv $(LABEL_STUDIO)
+	$(LABEL_STUDIO)/bin/python $(PIP) --requirement tests/label_studio_environment.txt
 	@touch $@
 
 demo: $(VENV)/made-install
@@ -44,8 +47,8 @@ demo: $(VENV)/made-install
 	$(BIN)/ovseg compare demo/labels demo/truth
 	$(BIN)/ovseg show demo/labels
 
-test: $(VENV)/made-dev $(SDK)/made-install
-	OVSEG_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest
+test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
+	$(TOLD) $(DISPLAYED) $(BIN)/python -m pytest
 
 lint: $(VENV)/made-dev
 	$(BIN)/ruff check .
@@ -53,8 +56,8 @@ lint: $(VENV)/made-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/made-dev $(SDK)/made-install
-	OVSEG_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python benchmarks/run.py
+bench: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
+	$(TOLD) $(DISPLAYED) $(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(SDK) demo build dist
+	rm -rf $(VENV) $(LABEL_STUDIO) demo build dist

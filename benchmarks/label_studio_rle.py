@@ -1,6 +1,6 @@
 """Our Label Studio brush code against `mask2rle` of the Label Studio SDK, 2048 x 2048 px.
 
-Run it with the interpreter of the second environment (tests/sdk_environment.txt) and the
+Run it with the interpreter of the second environment (tests/label_studio_environment.txt) and the
 repository root in PYTHONPATH; `make bench` does. Both sides give a list of numbers, as JSON needs
 it. Runs of both take turns and are counted in processor time, so that what else the machine does
 falls on neither. Prints one JSON object a line:
