@@ -247,6 +247,19 @@ def open_engine(
     return opened
 
 
+def weights_digest(model: str) -> str | None:
+    """The digest on the engine's card, without building any network.
+
+    None: the weights are not on this machine yet, or only the loaded engine knows.
+    """
+    name = parse_model(model)
+    if engine_named(name.engine) not in ENGINES:
+        return None
+    from ovseg_annotate.backbones.digests import tower_digest  # noqa: PLC0415
+
+    return tower_digest(name.weights)
+
+
 def models(hub_cache: Path | None = None) -> tuple[ModelEntry, ...]:
     """Weights by name: bundled ones first, then those worth fetching; asks no network.
 

@@ -56,9 +56,11 @@ def label_map_of(
     blocks = list(_blocks(size, len(scores.vocabulary), refine.halo))
     for done, block in enumerate(blocks, start=1):
         winner, best, second = _decided(scores, pixels, block, refine)
-        part = rules.labels_of(winner, best)
+        # As it is kept: another threshold on the kept confidence gives what a new run would.
+        kept = best.to(torch.float16)
+        part = rules.labels_of(winner, kept.float())
         labels[block.slices] = part.cpu().numpy().astype(dtype)
-        confidence[block.slices] = best.cpu().numpy()
+        confidence[block.slices] = kept.cpu().numpy()
         margin[block.slices] = (best - second).cpu().numpy()
         step(done, len(blocks))
     return LabelMap(labels, confidence, margin, scores.vocabulary)

@@ -56,6 +56,13 @@ def available_devices() -> tuple[str, ...]:
     return tuple(names)
 
 
+def memory_in_use(device: torch.device) -> int | None:
+    """Bytes that tensors hold on a device; None where nobody counts."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return torch.mps.current_allocated_memory() if device.type == "mps" else None
+
+
 def run_in_batches(
     count: int, batch: int, work: Callable[[int, int], Result]
 ) -> tuple[list[Result], int]:

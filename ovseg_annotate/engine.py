@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ovseg_annotate.errors import ModelError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank
@@ -40,7 +41,7 @@ class EngineCard:
     stride: int  # pixels a cell of the score grid covers
     mean: tuple[float, float, float]  # pixel normalisation, for pixels in 0 to 1
     std: tuple[float, float, float]
-    short_side: int | None  # bring pictures to this short side by default; None: as they are
+    short_side: int | None  # bring pictures to this short side by default; None: see below
     tiling: TilingGrade
     half_precision: bool  # bfloat16 and float16 are safe
     trainable: bool
@@ -49,7 +50,9 @@ class EngineCard:
     licence: str  # of those weights
     feature_options: str  # its options that change features, one line: part of cache keys
     options: str  # all its options, one line: part of provenance
+    magnification: float = 1.0  # without a short side: enlarge pictures so many times by default
     known_words: tuple[str, ...] = ()  # empty: open vocabulary; else what it was taught
+    pointable: bool = False  # it is `Pointable`: visual examples and picking work
 
 
 class Engine(Protocol):
@@ -71,6 +74,27 @@ class Engine(Protocol):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the networks; `encode_image` takes windows of that device and dtype."""
+
+
+@runtime_checkable
+class Pointable(Protocol):
+    """What pointing needs of an engine: a vector for each cell, and competing scores of vectors."""
+
+    def cell_vectors(self, features: object) -> Tensor:
+        """(windows, rows, columns, width), unit length, on the grid of the scores."""
+
+    def score_vectors(self, vectors: Tensor, text: TextBank) -> ClassScores:
+        """What cells with these vectors (n, width) would score: values (1, concepts, 1, n)."""
+
+
+def pointable(engine: Engine) -> Pointable:
+    """The engine as one that can be pointed with."""
+    if not engine.card.pointable or not isinstance(engine, Pointable):
+        raise ModelError(
+            f"{engine.card.name} cannot be pointed with: its words and cells do not meet as "
+            "vectors of one space; choose one of the dense engines, such as naclip@mini"
+        )
+    return engine
 
 
 @dataclass(frozen=True, slots=True)

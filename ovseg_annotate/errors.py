@@ -4,6 +4,7 @@ OvsegError
 ├── OptionError          an option, flag or table entry that is unknown or out of range
 ├── VocabularyError      words that cannot be read, or contradict one another
 ├── ImageError           a picture that cannot be read, or is not what was asked for
+├── MarkError            marks that cannot be used on this picture, or contradict one another
 ├── ModelError           an engine or tower that does not exist or cannot do this
 │   └── WeightsError     weights that are missing, damaged or of another network
 ├── FormatError          an annotation file that cannot be read or written
@@ -35,6 +36,10 @@ class VocabularyError(OvsegError):
 
 class ImageError(OvsegError):
     """A picture cannot be read, or is not what was asked for."""
+
+
+class MarkError(OvsegError):
+    """Marks cannot be used on this picture, or contradict one another."""
 
 
 class ModelError(OvsegError):

@@ -16,11 +16,14 @@ from ovseg_annotate.annotate_options import AnnotateOptions, WorkingScale, worki
 from ovseg_annotate.annotation import Progress
 from ovseg_annotate.decoding import CoarseScores
 from ovseg_annotate.devices import Placement, run_in_batches
-from ovseg_annotate.engine import Engine, joined, some_windows, tensors_of
+from ovseg_annotate.engine import Engine, joined, pointable, some_windows, tensors_of
 from ovseg_annotate.errors import Cancelled, MemoryLimitError, ModelError, OvsegError
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.image import Image
+from ovseg_annotate.pointing.cells import CellVectors, covered_cells
+from ovseg_annotate.pointing.gathering import Gatherer
+from ovseg_annotate.pointing.leanings import Leanings
 from ovseg_annotate.resampling import resampled
 from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank
@@ -46,10 +49,14 @@ class Watch:
 
     def step(self, stage: str, done: int, total: int) -> None:
         """Report, and raise `Cancelled` if the caller wants to stop."""
-        if self.cancel is not None and self.cancel():
-            raise Cancelled(f"stopped on request at {stage}, {done} of {total} done")
+        self.stop_if_asked(f"at {stage}, {done} of {total} done")
         if self.progress is not None:
             self.progress(Progress(stage, done, total))
+
+    def stop_if_asked(self, where: str) -> None:
+        """Raise `Cancelled` if the caller wants to stop."""
+        if self.cancel is not None and self.cancel():
+            raise Cancelled(f"stopped on request {where}")
 
 
 class Scorer:
@@ -64,7 +71,12 @@ class Scorer:
         self.batch_was_halved = False
 
     def scores(
-        self, image: Image, bank: TextBank, options: AnnotateOptions, watch: Watch
+        self,
+        image: Image,
+        bank: TextBank,
+        options: AnnotateOptions,
+        watch: Watch,
+        leanings: Leanings | None = None,
     ) -> CoarseScores:
         """The probabilities of every concept on the grid of the finest scale."""
         plans = self._plans(image.size, options)
@@ -74,7 +86,7 @@ class Scorer:
         with torch.inference_mode():
             for plan in plans:
                 stitcher = Stitcher(plan, len(bank.vocabulary), self._where.device)
-                for start, scores in self._window_scores(image, plan, bank):
+                for start, scores in self._window_scores(image, plan, bank, watch, leanings):
                     stitcher.add(scores, start)
                     competing = scores.competing
                     done += len(scores.values)
@@ -87,6 +99,40 @@ class Scorer:
                 f"{self._where.precision} too coarse for it: try precision float32"
             )
         return CoarseScores(values, competing, bank.vocabulary)
+
+    def cell_vectors(
+        self,
+        image: Image,
+        options: AnnotateOptions,
+        box: tuple[float, float, float, float],
+        watch: Watch,
+    ) -> CellVectors:
+        """The vectors of the cells that a rectangle (left, top, right, bottom) in px touches.
+
+        They are those of the finest scale, from the same kept features as the scores.
+        """
+        engine = pointable(self._engine)
+        plan = self._plans(image.size, options)[0]
+        source = _WindowSource(image, plan)
+        gatherer = Gatherer(plan, covered_cells(box, image.size, plan.grid))
+        chunks: dict[int, list[int]] = {}
+        for number in gatherer.windows:
+            chunks.setdefault(number // _CHUNK, []).append(number)
+        with torch.inference_mode():
+            for chunk, numbers in chunks.items():
+                first = chunk * _CHUNK
+                span = range(first, min(first + _CHUNK, len(plan.windows)))
+                features = self._features(image, plan, source, span, watch)
+                vectors = engine.cell_vectors(features)
+                for number in numbers:
+                    gatherer.add(vectors[number - first], number)
+            return gatherer.result(image.size)
+
+    def score_vectors(self, vectors: NDArray[np.float32], bank: TextBank) -> ClassScores:
+        """What the words say of cells with these vectors (n, width)."""
+        engine = pointable(self._engine)
+        with self.device_lock, torch.inference_mode():
+            return engine.score_vectors(torch.from_numpy(vectors).to(self._where.device), bank)
 
     def check(self, size: Size, vocabulary: Vocabulary, options: AnnotateOptions) -> None:
         """Refuse what would not fit, before any work is done for it."""
@@ -102,7 +148,7 @@ class Scorer:
     def _plans(self, size: Size, options: AnnotateOptions) -> list[WindowPlan]:
         """One plan a scale, the finest first; the view of the whole picture comes last."""
         card = self._engine.card
-        own = WorkingScale(short_side=card.short_side)
+        own = WorkingScale(card.short_side, None if card.short_side else card.magnification)
         short_side = min(size.height, size.width)
         factors = {(scale or own).factor_for(short_side) for scale in working_scales(options.scale)}
         plans = []
@@ -116,22 +162,35 @@ class Scorer:
         return plans
 
     def _window_scores(
-        self, image: Image, plan: WindowPlan, bank: TextBank
+        self,
+        image: Image,
+        plan: WindowPlan,
+        bank: TextBank,
+        watch: Watch,
+        leanings: Leanings | None,
     ) -> Iterator[tuple[int, ClassScores]]:
         """Scores batch by batch, each with the number of its first window."""
         source = _WindowSource(image, plan)
         for start in range(0, len(plan.windows), _CHUNK):
             stop = min(start + _CHUNK, len(plan.windows))
-            features = self._features(image, plan, source, range(start, stop))
+            features = self._features(image, plan, source, range(start, stop), watch)
             for first in range(0, stop - start, self._batch):
                 part = some_windows(features, first, min(first + self._batch, stop - start))
                 part = self._on_device(part)
                 with self.device_lock:
                     scores = self._engine.score(part, bank)
+                    if leanings is not None:
+                        vectors = pointable(self._engine).cell_vectors(part)
+                        scores = leanings.applied(scores, vectors)
                 yield start + first, scores
 
     def _features(
-        self, image: Image, plan: WindowPlan, source: _WindowSource, numbers: range
+        self,
+        image: Image,
+        plan: WindowPlan,
+        source: _WindowSource,
+        numbers: range,
+        watch: Watch,
     ) -> object:
         card = self._engine.card
         key = key_of(
@@ -147,6 +206,7 @@ class Scorer:
             return self._engine.features_kind(**kept)
 
         def encode(start: int, stop: int) -> object:
+            watch.stop_if_asked(f"before window {numbers[start] + 1} of {len(plan.windows)}")
             pixels = source.pixels(plan.windows[numbers[start] : numbers[stop - 1] + 1])
             return self._encoded(pixels)
 

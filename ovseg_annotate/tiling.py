@@ -86,7 +86,7 @@ class Stitcher:
     def add(self, scores: ClassScores, first_window: int) -> None:
         """Take in the scores of consecutive windows of the plan."""
         rows, columns = scores.values.shape[-2:]
-        weight = _blend_weight(rows, columns).to(self._sum.device)
+        weight = blend_weight(rows, columns).to(self._sum.device)
         for offset, values in enumerate(scores.values):
             window = self._plan.windows[first_window + offset]
             top, left = window.top // self._plan.stride, window.left // self._plan.stride
@@ -99,7 +99,7 @@ class Stitcher:
         return self._sum.div_(self._weight)
 
 
-def _blend_weight(rows: int, columns: int) -> Tensor:
+def blend_weight(rows: int, columns: int) -> Tensor:
     """Hann weights at cell centres: a window counts least where it sees least around."""
 
     def hann(cells: int) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import pickle
 import zipfile
 from pathlib import Path
@@ -21,20 +19,6 @@ from ovseg_annotate.errors import WeightsError
 _ALWAYS_REBUILT = ("text.transformer.embeddings.position_ids", "attn_mask")
 # Scale and shift of the training loss: files differ in their shape, some lack one, none is read.
 _TRAINING_ONLY = ("logit_scale", "logit_bias")
-
-
-def sha256_of(file: Path) -> str:
-    """Computed once for each version of a file, as size and time of change tell them apart."""
-    path = file.resolve()
-    status = path.stat()
-    return _sha256_of_version(path, status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256_of_version(path: Path, size: int, changed: int) -> str:
-    del size, changed  # they are there to be remembered
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def fill_from_file(network: nn.Module, file: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ovseg_annotate.backbones.kinds import Configuration
 from ovseg_annotate.errors import OptionError, WeightsError
 from ovseg_annotate.options import read_options
+
+if TYPE_CHECKING:
+    from ovseg_annotate.backbones.kinds import Configuration
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -30,6 +32,7 @@ class FolderCard:
     scale: float | None = None
     threshold: float | None = None
     short_side: int | None = None
+    magnification: float = 1.0
     known_words: tuple[str, ...] = ()
 
 

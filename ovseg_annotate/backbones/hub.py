@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +17,12 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented,
     hf_raise_for_status,
 )
 
-from ovseg_annotate.backbones.checkpoints import sha256_of
+from ovseg_annotate.backbones.digests import is_sha256, sha256_of
 from ovseg_annotate.backbones.folder import bundled_names
 from ovseg_annotate.backbones.published import Published
 from ovseg_annotate.errors import WeightsError
 
 _MEGABYTE = 1e6
-_SHA256_DIGITS = 64
 _PIECE = 1 << 20  # bytes written, and told of, at a time
 
 
@@ -191,8 +189,7 @@ def _checked(file: Path, wanted: Published) -> Path:
 
 def _is_damaged(file: Path, named: str) -> bool:
     """The hub names large files by their sha256; small ones, by something else, pass."""
-    is_digest = len(named) == _SHA256_DIGITS and set(named) <= set(string.hexdigits)
-    return is_digest and sha256_of(file) != named
+    return is_sha256(named) and sha256_of(file) != named
 
 
 def _command(wanted: Published) -> str:

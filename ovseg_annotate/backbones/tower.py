@@ -28,7 +28,8 @@ class TowerCard:
     templates: str = "short"  # the template set its text tower is best with
     scale: float | None = None  # softmax scale for cosines, where these weights need their own
     threshold: float | None = None  # default minimum confidence, likewise
-    short_side: int | None = None  # bring pictures to this short side; None: as they are
+    short_side: int | None = None  # bring pictures to this short side; None: see below
+    magnification: float = 1.0  # without a short side: enlarge pictures so many times
     known_words: tuple[str, ...] = ()  # empty: open vocabulary
 
 

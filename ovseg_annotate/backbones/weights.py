@@ -8,14 +8,13 @@ random:CONFIGURATION:SEED  numbers of the right shapes, for benchmarks and tests
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import open_clip
-import torch
 
-from ovseg_annotate.backbones.checkpoints import fill_from_file, sha256_of
+from ovseg_annotate.backbones.checkpoints import fill_from_file
+from ovseg_annotate.backbones.digests import RANDOM, digest_of_random, sha256_of
 from ovseg_annotate.backbones.folder import (
     CONFIG_FILE,
     bundled_folder,
@@ -42,7 +41,6 @@ from ovseg_annotate.errors import ModelError, listed_by_nearness
 
 __all__ = ["DownloadProgress", "load_clip"]
 
-_RANDOM = "random:"
 _LARGEST_SHORT_SIDE = 672
 _HUB = HuggingFaceHub()
 
@@ -51,7 +49,7 @@ def load_clip(
     name: str, *, offline: bool = False, progress: Report | None = None, hub: Hub = _HUB
 ) -> Clip:
     """Load towers by name: on the CPU, in float32, frozen; nothing is fetched unannounced."""
-    if name.startswith(_RANDOM):
+    if name.startswith(RANDOM):
         return _random_clip(name)
     if name in bundled_names():
         return _clip_of_folder(bundled_folder(name), name)
@@ -80,6 +78,7 @@ def _clip_of_folder(path: Path, name: str) -> Clip:
         scale=own.scale,
         threshold=own.threshold,
         short_side=own.short_side,
+        magnification=own.magnification,
         known_words=own.known_words,
     )
     tokenizer = tokenizer_of_folder(folder.merges, context_of(folder.configuration))
@@ -100,18 +99,16 @@ def _published_clip(name: str, *, offline: bool, progress: Report | None, hub: H
 
 
 def _random_clip(name: str) -> Clip:
-    configured, _, seed = name.removeprefix(_RANDOM).partition(":")
+    configured, _, seed = name.removeprefix(RANDOM).partition(":")
     configuration = open_clip.get_model_config(configured)
     if configuration is None or not (seed or "0").isdecimal():
         raise ModelError(
-            f"expected {_RANDOM}CONFIGURATION or {_RANDOM}CONFIGURATION:SEED, got {name!r}; "
+            f"expected {RANDOM}CONFIGURATION or {RANDOM}CONFIGURATION:SEED, got {name!r}; "
             f"nearest: {listed_by_nearness(configured, supported_configurations(), limit=8)}"
         )
     network = build_network(configured, configuration)
     fill_at_random(network, int(seed or "0"))
-    # There is no file: the name, and torch, which draws the numbers, stand for it.
-    digest = hashlib.sha256(f"{name} torch {torch.__version__}".encode()).hexdigest()
-    card = card_of(name, configuration, network, digest, "none (random)")
+    card = card_of(name, configuration, network, digest_of_random(name), "none (random)")
     card = replace(card, short_side=_usual_short_side(card))
     return clip_of(network, configuration, card, stand_in_tokenizer(configuration["text_cfg"]))
 

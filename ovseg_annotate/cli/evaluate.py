@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,22 +19,33 @@ from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.cli.option_flags import Flag, flags_of
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session, vocabulary_from
 from ovseg_annotate.cli.talk import Talk
-from ovseg_annotate.errors import OptionError
+from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.geometry import Size
 from ovseg_annotate.options import digest_text
-from ovseg_annotate.run_folder.writing import write_in_pieces, write_whole
+from ovseg_annotate.run_folder import RunReader, write_in_pieces, write_whole
 
 if TYPE_CHECKING:
-    from ovseg_annotate.evaluate_model import Examined
+    from ovseg_annotate.datasets.corrected import Corrected
+    from ovseg_annotate.datasets.protocol import Protocol
+    from ovseg_annotate.evaluate_model import Annotator, Examined
+    from ovseg_annotate.evaluation.data_sets import Reading
     from ovseg_annotate.evaluation.held_out import Asking
     from ovseg_annotate.evaluation.results import Conditions, Evaluation
+    from ovseg_annotate.evaluation.trials import TrialSet
+    from ovseg_annotate.image import Image
+    from ovseg_annotate.label_map import LabelMap
     from ovseg_annotate.session import Session
+    from ovseg_annotate.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
     """On what, and where the result goes."""
 
-    data: tuple[str, ...] = ("scenes:heldout",)  # scenes:easy, second:easy, folder:PATH
+    data: tuple[str, ...] = ("scenes:heldout",)  # scenes:easy, folder:PATH, run:PATH, ade20k:PATH
+    protocol: tuple[str, ...] = ()  # of public data sets, such as a150; their first if not given
+    truth_format: str = "masks"  # format of an export
+    pictures: Path | None = None  # folder of the pictures of an export or a run, where not known
     count: int = 100  # pictures of each set at most
     seed: int = 0  # of the order of the words and the choice of absent ones
     absent: int = 4  # words asked for beside those of a scene
@@ -74,15 +86,18 @@ def evaluate_with(
     from ovseg_annotate.evaluation.results import Evaluation  # noqa: PLC0415
 
     words = None if options.prompts is None else vocabulary_from(options.prompts)
-    sets = trial_sets(options.data, _asking(options), words)
+    sets = trial_sets(options.data, _asking(options), words, _reading(options))
     talk = Talk()
+    for protocol in (each.protocol for each in sets if each.protocol is not None):
+        talk.say(protocol.sentence)
     with opener(session) as opened:
-        conditions = _conditions(opened, options, session, annotate)
+        command = _command(options, session, annotate)
+        conditions = _conditions(opened, options, command, _settled(annotate, sets))
         with talk.progress(sum(each.count for each in sets), "picture") as view:
             examined = [
                 examine(
                     trials,
-                    lambda image, words: opened.annotate(image, words, annotate).label_map,
+                    _annotator(opened, annotate, trials.protocol),
                     options.boundary,
                     options.exhibits,
                     view.advance,
@@ -94,6 +109,53 @@ def evaluate_with(
     _tell(evaluation, as_json=options.json)
 
 
+def _settled(annotate: AnnotateOptions, sets: Iterable[TrialSet]) -> AnnotateOptions:
+    """The options that all sets share; where protocols differ, those that were given."""
+    from ovseg_annotate.evaluate_model import under_protocol  # noqa: PLC0415
+
+    some = Size(height=1, width=1)  # square: no long side changes the scale
+    settled = {under_protocol(annotate, each.protocol, some) for each in sets}
+    return settled.pop() if len(settled) == 1 else annotate
+
+
+def _annotator(opened: Session, options: AnnotateOptions, protocol: Protocol | None) -> Annotator:
+    from ovseg_annotate.evaluate_model import under_protocol  # noqa: PLC0415
+
+    def annotated(image: Image, words: Vocabulary) -> LabelMap:
+        return opened.annotate(
+            image, words, under_protocol(options, protocol, image.size)
+        ).label_map
+
+    return annotated
+
+
+def _reading(options: EvaluateOptions) -> Reading:
+    from ovseg_annotate.evaluation.data_sets import Reading  # noqa: PLC0415
+
+    return Reading(
+        options.protocol,
+        options.truth_format,
+        options.pictures,
+        partial(_corrections_in, options.pictures),
+    )
+
+
+def _corrections_in(pictures: Path | None, path: Path) -> Iterator[Corrected]:
+    """What people made of a run folder; suggestions are no truth."""
+    from ovseg_annotate.datasets.corrected import Corrected  # noqa: PLC0415
+
+    for record in RunReader(path).records():
+        if not record.corrected:
+            continue
+        source = record.source if pictures is None else pictures / record.image.name
+        if source is None:
+            raise RunError(
+                f"{record.path} does not say where its picture {record.image.name} is; "
+                "name the folder of the pictures with --pictures"
+            )
+        yield Corrected(source, record.image)
+
+
 def _asking(options: EvaluateOptions) -> Asking:
     from ovseg_annotate.evaluation.held_out import Asking  # noqa: PLC0415
 
@@ -101,16 +163,16 @@ def _asking(options: EvaluateOptions) -> Asking:
 
 
 def _conditions(
-    opened: Session, options: EvaluateOptions, session: SessionOptions, annotate: AnnotateOptions
+    opened: Session, options: EvaluateOptions, command: str, annotate: AnnotateOptions
 ) -> Conditions:
     from ovseg_annotate.evaluation.results import Conditions  # noqa: PLC0415
 
     card = opened.engine.card
     return Conditions(
-        model=session.model,
+        model=opened.model,
         weights=card.weights_digest,
         licence=card.licence,
-        command=_command(options, session, annotate),
+        command=command,
         seed=options.seed,
         threshold=card.threshold if annotate.threshold is None else annotate.threshold,
         contrast=annotate.contrast,

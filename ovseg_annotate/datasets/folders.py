@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ovseg_annotate.datasets.label_values import MAP_SUFFIXES, read_values
 from ovseg_annotate.errors import FormatError, ImageError
 from ovseg_annotate.image import SUFFIXES, images_in, read_image
 
@@ -28,7 +29,6 @@ VOID = 255  # of 8-bit maps
 _PICTURES = ("images", "pictures")
 _MAPS = ("labels", "masks", "truth/masks")
 _TABLES = ("labels.csv", "truth/labels.csv")
-_MAP_SUFFIXES = (".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class LabelledFolder:
 
     def pictures(self) -> Iterator[LabelledPicture]:
         for picture, labels in self.files:
-            pixels, values = read_image(picture).pixels, _read_map(labels)
+            pixels, values = read_image(picture).pixels, read_values(labels)
             if values.shape != pixels.shape[:2]:
                 raise ImageError(
                     f"{labels} is {values.shape[1]} x {values.shape[0]} px and {picture} "
@@ -96,7 +96,7 @@ def _first(path: Path, names: tuple[str, ...], what: str) -> Path:
 
 
 def _is_map(path: Path) -> bool:
-    return path.suffix.casefold() in _MAP_SUFFIXES
+    return path.suffix.casefold() in MAP_SUFFIXES
 
 
 def _stem(path: Path) -> str:
@@ -133,20 +133,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError(f"cannot read the names in {path}: {error}") from error
-
-
-def _read_map(path: Path) -> NDArray[np.int64]:
-    from PIL import Image as PillowImage  # noqa: PLC0415  the list of verbs stays cheap
-    from PIL import UnidentifiedImageError  # noqa: PLC0415
-
-    try:
-        with PillowImage.open(path) as image:
-            values = np.asarray(image)
-    except (OSError, UnidentifiedImageError) as error:
-        raise ImageError(f"cannot read the label map {path}: {error}") from error
-    if values.ndim != 2 or values.dtype.kind not in "bui":
-        raise ImageError(
-            f"{path} holds {values.dtype} of shape {values.shape}; a label map has one whole "
-            "number a pixel (grey or palette, 8 or 16 bit)"
-        )
-    return values.astype(np.int64)

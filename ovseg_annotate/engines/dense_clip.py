@@ -124,14 +124,20 @@ class DenseClip:
         return PatchFeatures(unit.view(len(windows), grid.height, grid.width, -1))
 
     def score(self, features: object, text: TextBank) -> ClassScores:
+        with torch.no_grad():
+            values = self._probabilities(self.cell_vectors(features), text)
+        return ClassScores(values, competing=True, vocabulary=text.vocabulary)
+
+    def cell_vectors(self, features: object) -> Tensor:
         if not isinstance(features, PatchFeatures):
             raise ModelError(
                 f"{self._card.name} scores PatchFeatures, got {type(features).__name__}; encode "
                 "the windows with the same engine"
             )
-        with torch.no_grad():
-            values = self._probabilities(features.tokens, text)
-        return ClassScores(values, competing=True, vocabulary=text.vocabulary)
+        return features.tokens
+
+    def score_vectors(self, vectors: Tensor, text: TextBank) -> ClassScores:
+        return self.score(PatchFeatures(vectors[None, None]), text)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """The text network stays in float32: its vectors are kept and must not depend on dtype."""
@@ -226,6 +232,7 @@ def _card(name: str, clip: Clip, options: DenseClipOptions, threshold: float) ->
         mean=tower.mean,
         std=tower.std,
         short_side=tower.short_side,
+        magnification=tower.magnification,
         tiling=TilingGrade.LOCAL,
         half_precision=tower.half_precision,
         trainable=False,
@@ -235,6 +242,7 @@ def _card(name: str, clip: Clip, options: DenseClipOptions, threshold: float) ->
         feature_options=f"sigma={options.sigma}" if name == "naclip" else "",
         options=digest_text(options),
         known_words=tower.known_words,
+        pointable=True,
     )
 
 

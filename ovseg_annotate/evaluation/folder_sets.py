@@ -16,7 +16,9 @@ from ovseg_annotate.datasets.nuclei import NUCLEUS, is_nuclei_folder, validation
 from ovseg_annotate.errors import VocabularyError, listed_by_nearness
 from ovseg_annotate.evaluation.confusion import Labels
 from ovseg_annotate.evaluation.held_out import Asking
+from ovseg_annotate.evaluation.instances import instances_in
 from ovseg_annotate.evaluation.trials import Trial, TrialSet
+from ovseg_annotate.regions import Region
 from ovseg_annotate.vocabulary import Concept, Vocabulary
 
 
@@ -59,7 +61,14 @@ def _trials(folder: LabelledFolder, question: _Question, count: int) -> Iterator
             truth=_truth(picture, question),
             vocabulary=question.vocabulary,
             ignore=question.ignore,
+            instances=_instances(picture, question) if question.instances else None,
         )
+
+
+def _instances(picture: LabelledPicture, question: _Question) -> tuple[Region, ...]:
+    values: list[int] = np.unique(picture.values).tolist()
+    concept = question.vocabulary.names[0]
+    return instances_in(picture.values, {value: concept for value in values if value})
 
 
 def _question(folder: LabelledFolder, seed: int, words: Vocabulary | None) -> _Question:

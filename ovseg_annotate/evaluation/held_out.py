@@ -33,6 +33,7 @@ from ovseg_annotate.datasets.scenes.words import (
 )
 from ovseg_annotate.datasets.second_scenes import draw_second_scene
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.evaluation.instances import instances_in
 from ovseg_annotate.evaluation.trials import Trial, TrialSet
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.vocabulary import Concept, Vocabulary
@@ -119,6 +120,10 @@ def _trials(which: SceneSet, pairs: Pairs, asking: Asking) -> Iterator[Trial]:
             truth=semantic_map(scene, [concept.name for concept in concepts]),
             vocabulary=Vocabulary(concepts),
             grounds=frozenset(each.name for each in scene.regions if _is_ground(each)),
+            instances=instances_in(
+                scene.instances,
+                {each.label: each.name for each in scene.regions if not _is_ground(each)},
+            ),
         )
 
 

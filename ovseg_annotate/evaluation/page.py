@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -10,8 +11,9 @@ from importlib import resources
 import numpy as np
 
 from ovseg_annotate.evaluation.confusion import Labels
+from ovseg_annotate.evaluation.reliability import reliability_plot
 from ovseg_annotate.evaluation.results import COLUMNS, Evaluation, SetResult, shown, table_rows
-from ovseg_annotate.evaluation.scores import Bin
+from ovseg_annotate.evaluation.scores import ConceptScore
 from ovseg_annotate.evaluation.trials import Trial
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.overlay.drawing import jpeg_address, region_paths, shown_size
@@ -21,7 +23,18 @@ from ovseg_annotate.vocabulary import colour_by_position
 # The page may load nothing: what it shows is inside.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _LONGEST_SIDE = 384  # px of a picture in the page
-_PLOT = 100  # units of a reliability plot's side
+_FEW_CONCEPTS = 12  # whose table is open from the start
+_CONCEPT_COLUMNS = (
+    "",
+    "IoU",
+    "borders",
+    "AP",
+    "AP50",
+    "AP75",
+    "examples",
+    "true pixels",
+    "suggested pixels",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +62,9 @@ def evaluation_page(evaluation: Evaluation, galleries: Iterable[Gallery]) -> Ite
     yield _table(evaluation)
     for gallery in galleries:
         yield f"<section><h2>{html.escape(gallery.result.name)}</h2>"
-        yield _reliability(gallery.result.scores.reliability)
+        if gallery.result.protocol is not None:
+            yield f"<p>{html.escape(gallery.result.protocol)}</p>"
+        yield from _set(gallery.result)
         yield from _exhibits("Worst", gallery.worst)
         yield from _exhibits("Best", gallery.best)
         yield "</section>\n"
@@ -93,23 +108,56 @@ def _table(evaluation: Evaluation) -> str:
     )
 
 
-def _reliability(bins: tuple[Bin, ...]) -> str:
-    """Dots on the diagonal are as right as they are sure; larger dots stand for more pixels."""
-    if not bins:
-        return ""
-    most = max(each.pixels for each in bins)
-    dots = "".join(
-        f'<circle cx="{_PLOT * each.confidence:.1f}" cy="{_PLOT * (1 - each.right):.1f}" '
-        f'r="{1.5 + 3 * (each.pixels / most) ** 0.5:.1f}"><title>{each.confidence:.2f} sure, '
-        f"{each.right:.2f} right, {each.pixels} pixels</title></circle>"
-        for each in bins
+def _set(result: SetResult) -> Iterator[str]:
+    """The numbers of one set and where they come from."""
+    (_, *values), *_ = table_rows((result,))
+    facts = "".join(
+        f"<dt>{html.escape(column.title)}</dt><dd>{value}</dd>"
+        for column, value in zip(COLUMNS, values, strict=True)
     )
+    scores = result.scores
+    if result.protocol is not None:
+        yield f"<p>{html.escape(result.protocol)}</p>"
+    yield f'<div class="set"><dl>{facts}</dl>'
+    if scores.reliability:
+        yield (
+            f'<figure class="reliability">{reliability_plot(scores.reliability)}<figcaption>'
+            f"Calibration error {shown(scores.calibration_error)}. A model that is as right as it "
+            'is sure has its bars end on the dashed line; <span class="over">too sure</span>, '
+            '<span class="under">not sure enough</span>. Below: where the pixels are.'
+            "</figcaption></figure>"
+        )
+    yield "</div>"
+    yield _concept_table(scores.concepts)
+
+
+def _concept_table(concepts: tuple[ConceptScore, ...]) -> str:
+    """The worst first; those that are nowhere in the truth last."""
+    ordered = sorted(concepts, key=_worst_first)
+    rows = "".join(_concept_row(each) for each in ordered)
+    head = "".join(f"<th>{title}</th>" for title in _CONCEPT_COLUMNS)
+    is_open = " open" if len(concepts) <= _FEW_CONCEPTS else ""
     return (
-        f'<figure class="reliability"><svg viewBox="-6 -6 {_PLOT + 12} {_PLOT + 12}">'
-        f'<rect width="{_PLOT}" height="{_PLOT}"/><path d="M0 {_PLOT}L{_PLOT} 0"/>{dots}</svg>'
-        "<figcaption>right (upwards) against sure (to the right), both 0 to 1</figcaption>"
-        "</figure>"
+        f'<details{is_open}><summary>Concept by concept</summary><div class="wide"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>\n"
     )
+
+
+def _worst_first(concept: ConceptScore) -> tuple[bool, bool, float, str]:
+    unasked = math.isnan(concept.iou)  # neither there nor suggested
+    return concept.true_pixels == 0, unasked, 0.0 if unasked else concept.iou, concept.name
+
+
+def _concept_row(concept: ConceptScore) -> str:
+    found = concept.instances
+    values = (
+        *map(shown, (concept.iou, concept.boundary, found.mean, found.at_50, found.at_75)),
+        str(concept.examples or "-"),
+        str(concept.true_pixels or "-"),
+        str(concept.suggested_pixels or "-"),
+    )
+    cells = "".join(f"<td>{value}</td>" for value in values)
+    return f"<tr><th>{html.escape(concept.name)}</th>{cells}</tr>"
 
 
 def _exhibits(title: str, exhibits: tuple[Exhibit, ...]) -> Iterator[str]:

@@ -45,6 +45,7 @@ class SetResult:
     name: str
     scores: Scores
     baseline: Scores | None  # of the nearest colour; None where no concept has a colour
+    protocol: str | None = None  # the published rules of the set, as one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ COLUMNS = (
     Column("absent area", "share of pixels given to words for what is not in the picture"),
     Column("unlabelled", "share of pixels"),
     Column("ECE", "how far confidence is from being right, on average"),
+    Column("AP", "how well single things are found: mean average precision over IoU 0.5 to 0.95"),
+    Column("AP50", "the same at an IoU of 0.5"),
     Column("colour rule", "mIoU of taking the word whose colour is nearest"),
 )
 
@@ -96,6 +99,8 @@ def table_rows(sets: tuple[SetResult, ...]) -> tuple[tuple[str, ...], ...]:
                     each.scores.absent_area,
                     each.scores.unlabelled,
                     each.scores.calibration_error,
+                    each.scores.instances.mean,
+                    each.scores.instances.at_50,
                     math.nan if each.baseline is None else each.baseline.mean_iou,
                 ),
             ),

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ovseg_annotate.datasets.protocol import Protocol
 from ovseg_annotate.evaluation.confusion import Labels
+from ovseg_annotate.regions import Region
 from ovseg_annotate.vocabulary import Vocabulary
 
 
@@ -22,6 +24,12 @@ class Trial:
     vocabulary: Vocabulary
     grounds: frozenset[str] = field(default=frozenset())  # concepts that lie behind the things
     ignore: int | None = None  # a value of the truth that does not count at all
+    # Every single example of the concepts that can be counted; None: not told apart.
+    instances: tuple[Region, ...] | None = None
+    crowds: tuple[Region, ...] = ()  # areas of examples that nobody told apart
+    # What the session is asked, its first labels those of `vocabulary`; None: `vocabulary` itself.
+    asked: Vocabulary | None = None
+    background: int | None = None  # the label of pixels that the session leaves unlabelled
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -32,7 +40,8 @@ class Trial:
     @property
     def absent(self) -> tuple[int, ...]:
         """The labels that are asked for and are not there."""
-        return tuple(label for label in self.vocabulary.labels if label not in self.present)
+        there = {*self.present, self.background}
+        return tuple(label for label in self.vocabulary.labels if label not in there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +51,4 @@ class TrialSet:
     name: str  # such as "easy, unseen pairs"
     count: int
     draw: Callable[[], Iterator[Trial]]  # in the same order each time
+    protocol: Protocol | None = None  # what it settles about annotating; None: nothing

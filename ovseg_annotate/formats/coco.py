@@ -77,6 +77,11 @@ def read(path: Path) -> Iterator[AnnotatedImage]:
 
     The annotations stay on disk: a first pass notes where those of each picture lie.
     """
+    return (image for image, _ in read_with_crowds(path))
+
+
+def read_with_crowds(path: Path) -> Iterator[tuple[AnnotatedImage, tuple[bool, ...]]]:
+    """The same, and of each region whether it is a crowd: several that nobody told apart."""
     path = file_or_in(path, FILE_NAME)
     index = _Index(path)
     try:
@@ -86,14 +91,19 @@ def read(path: Path) -> Iterator[AnnotatedImage]:
                     element_at(file, start, length, f"{path}: annotation at byte {start}")
                     for start, length in index.places_of(number)
                 ]
-                regions = [_region(each, picture.size, index) for each in fields]
-                yield AnnotatedImage(
+                regions = [
+                    (region, _is_crowd(each))
+                    for each in fields
+                    if (region := _region(each, picture.size, index)) is not None
+                ]
+                image = AnnotatedImage(
                     picture.name,
                     picture.size,
-                    tuple(region for region in regions if region is not None),
+                    tuple(region for region, _ in regions),
                     index.vocabulary,
                     index.provenance_of(picture),
                 )
+                yield image, tuple(is_crowd for _, is_crowd in regions)
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -241,6 +251,11 @@ class _Index:
         found = provenance_of(Field({"provenance": element.field.value}, element.field.where))
         if found is not None:
             self._provenances[found.digest] = found
+
+
+def _is_crowd(entry: Field) -> bool:
+    crowd = entry.find("iscrowd")
+    return crowd is not None and bool(crowd.whole(0, 1))
 
 
 def _region(entry: Field, size: Size, index: _Index) -> Region | None:

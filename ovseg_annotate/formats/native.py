@@ -30,6 +30,7 @@ class Kind(StrEnum):
 
     SUGGESTION = "suggestion"  # the machine
     CORRECTION = "correction"  # a person
+    ACCEPTED = "accepted"  # a person, who is done with the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

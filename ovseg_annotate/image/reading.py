@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -47,13 +48,15 @@ def read_image(path: str | os.PathLike[str], options: ReadingOptions = _DEFAULTS
     says so, with the numbers.
     """
     path = Path(path)
-    name = str(path)
     with _opened(path, options) as file:
-        kind = _kind_of(file, name)
-        with _decoding(name, kind):
-            samples = _decoded(file, path, kind, options)
-    pixels, valid, reading = rgb_of(samples, options, name)
-    return Image(pixels, _key_of(pixels), reading, valid)
+        return _image_in(file, path, options, str(path))
+
+
+def image_of_bytes(data: bytes, name: str, options: ReadingOptions = _DEFAULTS) -> Image:
+    """Read the content of a picture file as `read_image` does; errors call it `name`."""
+    _check_bytes(len(data), name, options)
+    file = io.BytesIO(data)
+    return _image_in(file, file, options, name)
 
 
 def from_array(
@@ -98,11 +101,23 @@ def _key_of(pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def _decoded(file: BinaryIO, path: Path, kind: str, options: ReadingOptions) -> Samples:
-    name = str(path)
+def _image_in(
+    file: BinaryIO, source: Path | BinaryIO, options: ReadingOptions, name: str
+) -> Image:
+    kind = _kind_of(file, name)
+    file.seek(0)
+    with _decoding(name, kind):
+        samples = _decoded(file, source, kind, options, name)
+    pixels, valid, reading = rgb_of(samples, options, name)
+    return Image(pixels, _key_of(pixels), reading, valid)
+
+
+def _decoded(
+    file: BinaryIO, source: Path | BinaryIO, kind: str, options: ReadingOptions, name: str
+) -> Samples:
     if kind == "tiff":
         try:
-            return read_tiff(path, options, name)
+            return read_tiff(source, options, name)
         except NeedsPillow:
             pass
     return read_with_pillow(file, kind, options, name)
@@ -124,14 +139,18 @@ def _opened(path: Path, options: ReadingOptions) -> Iterator[BinaryIO]:
     except OSError as problem:
         raise ImageError(f"{path}: cannot be opened: {problem.strerror or problem}") from problem
     with file:
-        if found.st_size == 0:
-            raise ImageError(f"{path}: the file is empty (0 bytes); copy or download it again")
-        if found.st_size > options.maximum_bytes:
-            raise ImageError(
-                f"{path}: the file has {found.st_size:,} bytes; at most "
-                f"{options.maximum_bytes:,} are read; raise maximum_bytes if that is right"
-            )
+        _check_bytes(found.st_size, str(path), options)
         yield file
+
+
+def _check_bytes(count: int, name: str, options: ReadingOptions) -> None:
+    if count == 0:
+        raise ImageError(f"{name}: the file is empty (0 bytes); copy or download it again")
+    if count > options.maximum_bytes:
+        raise ImageError(
+            f"{name}: the file has {count:,} bytes; at most "
+            f"{options.maximum_bytes:,} are read; raise maximum_bytes if that is right"
+        )
 
 
 def _kind_of(file: BinaryIO, name: str) -> str:

@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,11 +59,11 @@ class _Stack:
         return flat
 
 
-def read_tiff(path: Path, options: ReadingOptions, name: str) -> Samples:
+def read_tiff(source: Path | BinaryIO, options: ReadingOptions, name: str) -> Samples:
     """Decode one plane; raises NeedsPillow where Pillow is the better reader."""
     import tifffile  # noqa: PLC0415  importing the package must stay quick
 
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(source) as file:
         if not file.pages:
             raise ImageError(f"{name}: the TIFF holds no picture; it may be cut off, copy it again")
         if options.channel_axis == "last":

@@ -3,6 +3,7 @@
 labels/
 ├── run.json            the settings, see `settings`
 ├── records/            one record a picture, see `records`; a picture is finished when it is there
+├── suggestions/        the suggestions that people's records took the place of
 ├── coco/, yolo/, ...   exports, see `exports`
 ├── exports.json        what was exported
 └── .lock               held while a process writes
@@ -10,6 +11,7 @@ labels/
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +24,22 @@ from ovseg_annotate.run_folder.exports import ExportReport, Exports
 from ovseg_annotate.run_folder.lock import FolderLock
 from ovseg_annotate.run_folder.pictures import Fingerprint, Picture
 from ovseg_annotate.run_folder.records import (
+    PictureState,
     RecordState,
+    Standing,
+    is_untouched,
     record_path,
     stamp_of,
+    standing_of,
     state_of,
     write_record,
 )
 from ovseg_annotate.run_folder.settings import RunSettings, is_run_folder, picture_folders
+from ovseg_annotate.run_folder.writing import explained, write_whole
 from ovseg_annotate.whole_files import remove_leftovers
 
 RECORDS = "records"
+SUGGESTIONS = "suggestions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Record:
 
     path: Path
     image: AnnotatedImage
-    corrected: bool  # a person's correction, not a suggestion
+    corrected: bool  # a person's answer, not a suggestion
     source: Path | None  # where the picture was when it was annotated; None: unknown
 
 
@@ -90,8 +98,8 @@ class RunReader:
         except FormatError as error:
             message = f"{error}. Delete this record to have its picture annotated again"
             raise RunError(message) from error
-        is_correction = record.kind is native.Kind.CORRECTION
-        return Record(path, record.image, is_correction, self._source(path, record.image.name))
+        by_a_person = record.kind is not native.Kind.SUGGESTION
+        return Record(path, record.image, by_a_person, self._source(path, record.image.name))
 
     def _source(self, path: Path, name: str) -> Path | None:
         stamp = stamp_of(path)
@@ -112,6 +120,7 @@ class RunFolder:
         self.path = path
         self._lock = FolderLock(path)
         self._settings = ""  # digest
+        self._writing = threading.Lock()  # a person may correct while suggestions are made
 
     def __enter__(self) -> RunFolder:
         self._lock.__enter__()
@@ -159,11 +168,39 @@ class RunFolder:
     def save(self, picture: Picture, fingerprint: Fingerprint, image: AnnotatedImage) -> Path:
         """Write the suggestion for a picture; with that, the picture is finished."""
         path = self.record_path(picture)
-        # Somebody may have saved a correction since the plan was made.
-        if state_of(path, picture, self._settings) is RecordState.CORRECTED:
-            raise CorrectedMeanwhileError(f"{path} was corrected meanwhile and stays as it is")
-        write_record(path, image, self._settings, fingerprint)
+        with self._writing:
+            # Somebody may have saved a correction since the plan was made.
+            if state_of(path, picture, self._settings) is RecordState.CORRECTED:
+                raise CorrectedMeanwhileError(f"{path} was corrected meanwhile and stays as it is")
+            write_record(path, image, self._settings, fingerprint)
         return path
+
+    def standing(self, picture: Picture) -> Standing:
+        """Where a picture stands between new and accepted."""
+        return standing_of(self.record_path(picture))
+
+    def save_correction(self, image: AnnotatedImage, *, accepted: bool) -> Path:
+        """Write a person's answer; the suggestion that it takes the place of is kept aside."""
+        path = record_path(self.path / RECORDS, image.name)
+        kind = native.Kind.ACCEPTED if accepted else native.Kind.CORRECTION
+        with self._writing:
+            if path.exists() and is_untouched(path):
+                with explained(path):
+                    write_whole(self._suggestion_path(image.name), path.read_bytes())
+            write_whole(path, native.to_bytes(image, kind))
+        return path
+
+    def restore_suggestion(self, picture: Picture) -> PictureState:
+        """Put the suggestion back in the place of a person's answer, if there was one."""
+        kept, path = self._suggestion_path(picture.name), self.record_path(picture)
+        with self._writing:
+            if kept.exists():
+                with explained(path):
+                    write_whole(path, kept.read_bytes())
+        return standing_of(path).state
+
+    def _suggestion_path(self, name: str) -> Path:
+        return record_path(self.path / SUGGESTIONS, name)
 
     def export(self, name: str, write: Callable[[Path], object]) -> ExportReport:
         """Let `write` fill a fresh folder and put its files in place, but for a person's."""

@@ -15,13 +15,19 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats import native
+from ovseg_annotate.overlay.shares import area_of
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder.pictures import Fingerprint, Picture
 from ovseg_annotate.run_folder.writing import explained, write_whole
 
 _START = b'{"made_from": '
 _LONGEST_FIRST_LINE = 16_384
+_BY_A_PERSON = {
+    kind: f'{{"schema":{native.SCHEMA},"kind":"{kind}",'.encode()
+    for kind in (native.Kind.CORRECTION, native.Kind.ACCEPTED)
+}
 
 
 class RecordState(StrEnum):
@@ -32,6 +38,23 @@ class RecordState(StrEnum):
     CORRECTED = "corrected"  # a correction, or a record that was changed by hand: never touched
 
 
+class PictureState(StrEnum):
+    """How far a picture has come on its way to a person's answer."""
+
+    NEW = "new"  # no record
+    SUGGESTED = "suggested"
+    CORRECTED = "corrected"  # a person changed it, and may not be done with it
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a list of pictures tells about one of them."""
+
+    state: PictureState
+    margin: float | None = None  # 0 to 1, of the suggestion; None: not known
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What a suggestion was made from."""
@@ -39,13 +62,19 @@ class Stamp:
     settings: str  # RunSettings.digest
     picture: Fingerprint
     rest: str  # sha256 of the record behind its first line
+    margin: float | None = None  # 0 to 1, mean over all regions; None: no regions, or not known
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, object]) -> Stamp:
-        picture = plain["picture"]
+        picture, margin = plain["picture"], plain.get("margin")
         if not isinstance(picture, Mapping):
             raise TypeError(f"expected a table, got {picture!r}")
-        return cls(str(plain["settings"]), Fingerprint(**picture), str(plain["rest"]))
+        return cls(
+            str(plain["settings"]),
+            Fingerprint(**picture),
+            str(plain["rest"]),
+            float(margin) if isinstance(margin, (int, float)) else None,
+        )
 
 
 def record_path(records: Path, name: str) -> Path:
@@ -56,7 +85,7 @@ def record_path(records: Path, name: str) -> Path:
 def write_record(path: Path, image: AnnotatedImage, settings: str, picture: Fingerprint) -> None:
     """Write the suggestion for a picture, whole or not at all."""
     rest = native.to_bytes(image, native.Kind.SUGGESTION).removeprefix(b"{")
-    stamp = Stamp(settings, picture, hashlib.sha256(rest).hexdigest())
+    stamp = Stamp(settings, picture, hashlib.sha256(rest).hexdigest(), mean_margin(image))
     first_line = _START + json.dumps(asdict(stamp), ensure_ascii=True).encode() + b",\n"
     write_whole(path, first_line + rest)
 
@@ -76,13 +105,58 @@ def state_of(path: Path, picture: Picture, settings: str) -> RecordState:
 def stamp_of(path: Path) -> Stamp | None:
     """The stamp of a record; None when this program did not write the file as it is."""
     with explained(path), path.open("rb") as file:
-        line = file.readline(_LONGEST_FIRST_LINE)
+        return _stamp_in(file.readline(_LONGEST_FIRST_LINE))
+
+
+def _stamp_in(line: bytes) -> Stamp | None:
     if not line.startswith(_START):
         return None
     try:
         return Stamp.from_plain(json.loads(line.removeprefix(_START).rstrip(b",\n")))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def standing_of(path: Path) -> Standing:
+    """Where the picture of a record stands; reads one line of most records."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_FIRST_LINE)
+    except FileNotFoundError:
+        return Standing(PictureState.NEW)
+    except OSError:
+        return Standing(PictureState.CORRECTED)  # opening it will say what is wrong
+    stamp = _stamp_in(line)
+    if stamp is not None:
+        return Standing(PictureState.SUGGESTED, stamp.margin)
+    if line.startswith(_BY_A_PERSON[native.Kind.CORRECTION]):
+        return Standing(PictureState.CORRECTED)
+    if line.startswith(_BY_A_PERSON[native.Kind.ACCEPTED]) or _is_accepted(path):
+        return Standing(PictureState.ACCEPTED)
+    return Standing(PictureState.CORRECTED)
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether the record is a suggestion that nobody changed."""
+    stamp = stamp_of(path)
+    return stamp is not None and _is_as_written(path, stamp)
+
+
+def mean_margin(image: AnnotatedImage) -> float | None:
+    """How clearly the regions won on average, by area; None when none of them tells."""
+    known = [
+        (region.margin, area_of(region)) for region in image.regions if region.margin is not None
+    ]
+    total = sum(area for _, area in known)
+    return sum(margin * area for margin, area in known) / total if total else None
+
+
+def _is_accepted(path: Path) -> bool:
+    """For records that other programs wrote in their own way."""
+    try:
+        return native.read_record(path).kind is native.Kind.ACCEPTED
+    except FormatError:
+        return False
 
 
 def _is_as_written(path: Path, stamp: Stamp) -> bool:

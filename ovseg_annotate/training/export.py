@@ -23,6 +23,9 @@ from ovseg_annotate.whole_files import write_whole
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 CARD_FILE = "card.json"
+# Cells of 8 px are coarse for things of 20 to 40 px: enlarged, all held-out sets of small things
+# gain 4 to 12 points of mIoU; three times and more costs the large ones more than that.
+_MAGNIFICATION = 1.5
 _SMALL_WORDS = frozenset({"with"})
 
 
@@ -63,6 +66,7 @@ def _card(checkpoint: Checkpoint) -> dict[str, object]:
         "licence": "Apache-2.0",
         "templates": "plain",  # trained on bare phrases, now and then in a sentence
         "scale": round(min(temperature, LARGEST_SCALE), 2),
+        "magnification": _MAGNIFICATION,
         "trained_steps": checkpoint.step,
         "known_words": sorted(words - _SMALL_WORDS),
     }

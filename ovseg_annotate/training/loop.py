@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from ovseg_annotate.errors import RunError
+from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.options import digest_text
+from ovseg_annotate.training.averaged import averaged_weights_in
 from ovseg_annotate.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from ovseg_annotate.training.curves import draw_curves
 from ovseg_annotate.training.distributed import (
     Peers,
     any_of,
@@ -33,7 +32,8 @@ from ovseg_annotate.training.optimisers import (
     make_optimisers,
 )
 from ovseg_annotate.training.options import LoopOptions
-from ovseg_annotate.training.progress import Progress, append_to_log
+from ovseg_annotate.training.progress import Progress, append_to_log, read_log
+from ovseg_annotate.training.stops import StopRequest, ignore_interrupts, stop_requests
 
 Batch = TypeVar("Batch")
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
@@ -73,22 +73,31 @@ class Outcome:
     step: int
 
 
-def train(
+def train(  # noqa: PLR0913  the last by name
     trainable: Trainable[Batch],
     source: BatchSource[Batch],
     options: LoopOptions,
     run_folder: Path,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     peers: Peers = ALONE,
+    *,
+    score: Callable[[], float] | None = None,
 ) -> Outcome:
     """Train until the last step or until told to stop; go on where the run folder left off.
 
-    SIGTERM and SIGINT end the run after the current step with a checkpoint.
+    SIGTERM and SIGINT end the run after the current step with a checkpoint. `score` measures the
+    trainable's module, every `options.score_every` steps with the averaged weights in it; what it
+    does to weights, modes and torch's random state is undone.
     """
+    if options.score_every and score is None:
+        raise OptionError(
+            f"score_every: got {options.score_every}, but this training has no score to measure; "
+            "set it to 0"
+        )
     run = _Run(trainable, source, options, run_folder, peers)
     run.resume()
-    with _stop_requests() as stop:
-        return run.go_on(stop, on_progress)
+    with stop_requests() as stop:
+        return run.go_on(stop, on_progress, score)
 
 
 class _Run(Generic[Batch]):
@@ -112,6 +121,9 @@ class _Run(Generic[Batch]):
         self._optimisers = make_optimisers(self._module, options)
         self._averaged = AveragedWeights(self._module, options.ema_decay)
         self._step = 0
+        self._score: float | None = None
+        self._scored_at: int | None = None
+        self._told = False  # there is something to draw
         folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> None:
@@ -129,8 +141,16 @@ class _Run(Generic[Batch]):
         for optimiser, state in zip(self._optimisers, checkpoint.optimisers, strict=True):
             optimiser.load_state_dict(dict(state))
         self._step = checkpoint.step
+        for record in read_log(self._folder):
+            if record.scored_at is not None and record.scored_at <= self._step:
+                self._score, self._scored_at = record.score, record.scored_at
 
-    def go_on(self, stop: _Stop, on_progress: Callable[[Progress], None]) -> Outcome:
+    def go_on(
+        self,
+        stop: StopRequest,
+        on_progress: Callable[[Progress], None],
+        score: Callable[[], float] | None,
+    ) -> Outcome:
         options = self._options
         first, started = self._step, time.monotonic()
         batches = self._batches()
@@ -138,17 +158,25 @@ class _Run(Generic[Batch]):
         while self._step < options.steps and not any_of(stop.asked, self._device, self._peers):
             losses, norm = self._one_step(batches)
             self._step += 1
-            reports = self._step % options.log_every == 0 or self._step == options.steps
-            if reports and self._peers.leads:
+            if score is not None and self._is_due(options.score_every) and self._peers.leads:
+                with averaged_weights_in(self._module, self._averaged):
+                    self._score, self._scored_at = score(), self._step
+            if self._is_due(options.log_every) and self._peers.leads:
                 rate = (self._step - first) / (time.monotonic() - started)
                 progress = self._progress(losses, norm, rate)
                 append_to_log(self._folder, progress)
+                self._told = True
                 on_progress(progress)
             if self._step % options.checkpoint_every == 0:
                 self._save()
         self._save()
         finished = self._step >= options.steps
         return Outcome(Ending.FINISHED if finished else Ending.STOPPED, self._step)
+
+    def _is_due(self, every: int) -> bool:
+        """After every so many steps and after the last one; never, if 0."""
+        last = self._step == self._options.steps
+        return every > 0 and (self._step % every == 0 or last)
 
     def _one_step(self, batches: Iterator[Batch]) -> tuple[dict[str, float], float]:
         # Drawn anew every step: a run that goes on draws what an uninterrupted one does.
@@ -193,7 +221,7 @@ class _Run(Generic[Batch]):
                 num_workers=self._options.workers,
                 # A fork of a process whose torch threads are running can hang.
                 multiprocessing_context="spawn" if self._options.workers else None,
-                worker_init_fn=_ignore_interrupts,
+                worker_init_fn=ignore_interrupts,
             )
         )
 
@@ -217,6 +245,8 @@ class _Run(Generic[Batch]):
             gradient_norm=norm,
             rate=rate,
             remaining=(self._options.steps - self._step) / rate,
+            score=self._score,
+            scored_at=self._scored_at,
         )
 
     def _save(self) -> None:
@@ -232,6 +262,8 @@ class _Run(Generic[Batch]):
                 settings=_settings(self._options),
             ),
         )
+        if self._told:
+            draw_curves(self._folder)
 
     def _give_up(self, loss: float, norm: float) -> None:
         numbers = self._numbers_of_step(self._step)
@@ -256,35 +288,8 @@ class _Numbered(Dataset[Batch]):
         return self._source.batch(number)
 
 
-class _Stop:
-    def __init__(self) -> None:
-        self.asked = False
-
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_Stop]:
-    """Turn SIGTERM and SIGINT into a request; elsewhere than in the main thread, none come."""
-    stop = _Stop()
-    try:
-        before = {one: signal.signal(one, stop.ask) for one in (signal.SIGTERM, signal.SIGINT)}
-    except ValueError:
-        before = {}
-    try:
-        yield stop
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-
-def _ignore_interrupts(worker: int) -> None:
-    # Both signals can reach the whole process group; the loop ends its workers itself.
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
-
-
 def _settings(options: LoopOptions) -> str:
     """What has to stay the same when a run goes on; its length and its reporting may change."""
-    return digest_text(replace(options, steps=1, workers=0, log_every=1, checkpoint_every=1))
+    fixed = replace(options, steps=1, workers=0, log_every=1, checkpoint_every=1, score_every=0)
+    # Older than score_every are checkpoints that can still go on: it has no place in the text.
+    return digest_text(fixed).replace(", score_every=0", "")

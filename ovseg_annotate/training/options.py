@@ -26,13 +26,15 @@ class LoopOptions:
     workers: int = 0  # processes that make batches; 0: the training process makes them
     log_every: int = 10  # steps
     checkpoint_every: int = 250  # steps
+    score_every: int = 0  # steps; 0: the score is never measured
 
     def __post_init__(self) -> None:
         for name in ("steps", "accumulate", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name}: got {getattr(self, name)}; it must be at least 1")
-        if self.workers < 0 or self.warmup_steps < 0:
-            raise OptionError("workers and warmup_steps must not be negative")
+        for name in ("workers", "warmup_steps", "score_every"):
+            if getattr(self, name) < 0:
+                raise OptionError(f"{name}: got {getattr(self, name)}; it must not be negative")
         if not 0 < self.learning_rate <= 1:
             raise OptionError(f"learning_rate: got {self.learning_rate}; allowed: above 0, up to 1")
         if not 0 <= self.ema_decay < 1:

@@ -32,7 +32,7 @@ from ovseg_annotate.training.region_batches import Tokenizer
 from ovseg_annotate.training.samples import merged_regions, patch_coverage
 
 _ABSENT = 4
-_SIDE = 96
+_FEW_SCENES = 32
 _FIRST_SEED = 900_000  # neither a training seed nor one of the fixed held-out sets
 
 
@@ -51,20 +51,22 @@ def probe(
     pairs: Pairs = "unseen",
     scenes: int = 64,
 ) -> ProbeScore:
-    """Score the weights that the module has now."""
+    """Score the weights that the module has now, on scenes of the size that it is trained on."""
+    was_training = training.module.training
     training.module.eval()
-    rules = SceneRules(style=style, size=Size(_SIDE, _SIDE), pairs=pairs)
+    side = _side(training)
+    rules = SceneRules(style=style, size=Size(side, side), pairs=pairs)
     drawn = [draw_scene(rules, _FIRST_SEED + number) for number in range(scenes)]
     grids = _grids(training, drawn)
     counts: dict[str, list[int]] = {}
     for number, (scene, grid) in enumerate(zip(drawn, grids, strict=True)):
         concepts = _concepts(scene, pairs, np.random.default_rng((_FIRST_SEED, number)))
-        phrases = encode_phrases(training.module, tokenizer(list(concepts)))
-        answer = _enlarged(grid @ phrases.T, scene.pixels.shape[0]).argmax(dim=0).numpy()
+        phrases = _encoded(training, tokenizer, concepts)
+        answer = _enlarged(grid @ phrases.T, side).argmax(dim=0).numpy()
         truth = semantic_map(scene, concepts).astype(np.int64) - 1
         _count(counts, concepts, answer, truth)
     ious = [both / either for both, either, there in counts.values() if there]
-    training.module.train()
+    training.module.train(was_training)
     return ProbeScore(
         mean_iou=float(np.mean(ious)),
         colour=_word_accuracy(training, tokenizer, drawn, grids, COLOURS),
@@ -72,12 +74,28 @@ def probe(
     )
 
 
+def quick_score(training: MiniTraining, tokenizer: Tokenizer) -> float:
+    """Mean IoU on a few easy scenes of unseen pairs: for the log of a run."""
+    return probe(training, tokenizer, scenes=_FEW_SCENES).mean_iou
+
+
+def _side(training: MiniTraining) -> int:
+    model: Any = training.module
+    return int(model.visual.image_size[0])
+
+
+def _encoded(training: MiniTraining, tokenizer: Tokenizer, phrases: Sequence[str]) -> Tensor:
+    """`(phrases, embed)` on the CPU."""
+    tokens = tokenizer(list(phrases)).to(next(training.module.parameters()).device)
+    return encode_phrases(training.module, tokens).cpu()
+
+
 def _grids(training: MiniTraining, scenes: Sequence[Scene]) -> Tensor:
-    """`(scenes, patches, embed)` of the path that the training-free engine reads."""
+    """`(scenes, patches, embed)` of the path that the training-free engine reads, on the CPU."""
     model: Any = training.module
     pixels = torch.from_numpy(np.stack([scene.pixels for scene in scenes])).permute(0, 3, 1, 2)
     parts = [
-        dense_tokens(model.visual, training.normalised(part)).neighbours
+        dense_tokens(model.visual, training.normalised(part)).neighbours.cpu()
         for part in torch.split(pixels, 32)
     ]
     return torch.cat(parts)
@@ -132,7 +150,7 @@ def _word_accuracy(
 ) -> float:
     """Objects are read as the mean of their patches, weighted by how much they cover."""
     names = names_of(words)
-    phrases = encode_phrases(training.module, tokenizer(list(names)))
+    phrases = _encoded(training, tokenizer, names)
     right = []
     for scene, grid in zip(scenes, grids, strict=True):
         described = [region.attributes for region in scene.regions]

@@ -23,11 +23,14 @@ class Progress:
     gradient_norm: float  # before clipping
     rate: float  # optimiser steps a second, since the process started
     remaining: float  # seconds, at this rate
+    score: float | None = None  # of the averaged weights, as last measured; None: never
+    scored_at: int | None = None  # the step of that
 
     def __str__(self) -> str:
+        score = "" if self.score is None else f"score {self.score:.3f}  "
         minutes = self.remaining / 60 if math.isfinite(self.remaining) else 0.0
         return (
-            f"step {self.step}/{self.steps}  loss {self.loss:.4f}  "
+            f"step {self.step}/{self.steps}  loss {self.loss:.4f}  {score}"
             f"{self.rate:.2f} steps/s  {minutes:.1f} min left"
         )
 

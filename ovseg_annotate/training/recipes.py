@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from ovseg_annotate.backbones.tokenizer_subset import (
     MERGES_FILE,
     merges_bytes,
     needed_merges,
+    subset_tokenizer,
     vocabulary_size,
 )
 from ovseg_annotate.errors import OptionError
@@ -23,6 +25,7 @@ from ovseg_annotate.training.mini import LossWeights, MiniTraining
 from ovseg_annotate.training.mini_model import MiniShape, build_mini
 from ovseg_annotate.training.mini_words import tokenizer_words
 from ovseg_annotate.training.options import LoopOptions
+from ovseg_annotate.training.probe import quick_score
 from ovseg_annotate.training.progress import Progress
 from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
 
@@ -70,4 +73,6 @@ def train_mini(
         recipe.pictures, recipe.shape, merges_file, loop.seed, loop.steps * loop.accumulate
     )
     training = MiniTraining(model, recipe.shape, recipe.weights)
-    return train(training, source, loop, run_folder, on_progress, peers)
+    tokenizer = subset_tokenizer(merges_file, recipe.shape.context_length)
+    score = partial(quick_score, training, tokenizer)
+    return train(training, source, loop, run_folder, on_progress, peers, score=score)

@@ -15,7 +15,8 @@ from backbones.micro import CONTEXT, VOCABULARY_SIZE, micro_config, random_state
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ovseg_annotate.backbones.checkpoints import fill_from_file, read_state, sha256_of
+from ovseg_annotate.backbones.checkpoints import fill_from_file, read_state
+from ovseg_annotate.backbones.digests import sha256_of
 from ovseg_annotate.backbones.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from ovseg_annotate.backbones.hub import Report
 from ovseg_annotate.backbones.network import build_network, fill_at_random

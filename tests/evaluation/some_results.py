@@ -8,6 +8,7 @@ from ovseg_annotate.evaluation.page import Exhibit, Gallery
 from ovseg_annotate.evaluation.results import Conditions, Evaluation, SetResult
 from ovseg_annotate.evaluation.scores import counts_of, scores_of
 from ovseg_annotate.evaluation.trials import Trial
+from ovseg_annotate.regions import Mask, Region
 from ovseg_annotate.vocabulary import Vocabulary
 
 CONDITIONS = Conditions(
@@ -31,14 +32,18 @@ def halves(name: str = "halves") -> Trial:
     truth[:, 10:] = 2
     colours = np.array([(0, 0, 0), (230, 20, 20), (20, 20, 230)], np.uint8)
     words = Vocabulary.parse("red star; blue background; <b>bold</b> word")
-    return Trial(name, colours[truth], truth, words, frozenset({"blue background"}))
+    star = Region("red star", (), Mask.of(truth == 1))
+    grounds = frozenset({"blue background"})
+    return Trial(name, colours[truth], truth, words, grounds, instances=(star,))
 
 
 def evaluation() -> Evaluation:
     trial = halves()
     answer = trial.truth.copy()
     answer[:4, 10:] = 3
-    counts = counts_of(trial, answer, np.full(answer.shape, 0.75, np.float16), 2.0)
+    found = Region("red star", (), Mask.of(trial.truth == 1), confidence=0.75)
+    sure = np.full(answer.shape, 0.75, np.float16)
+    counts = counts_of(trial, answer, sure, 2.0, (found,))
     baseline = scores_of([counts_of(trial, trial.truth, None, 2.0)])
     return Evaluation(
         CONDITIONS,

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import public_trees as trees
 import pytest
+from annotated_samples import annotated, picture_file
 from PIL import Image
 
-from ovseg_annotate.errors import OptionError, VocabularyError
-from ovseg_annotate.evaluation.data_sets import trial_sets
+from ovseg_annotate.datasets.corrected import Corrected
+from ovseg_annotate.errors import FormatError, OptionError, VocabularyError
+from ovseg_annotate.evaluation.data_sets import Reading, trial_sets
 from ovseg_annotate.evaluation.held_out import Asking
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -49,9 +53,9 @@ def test_every_set_draws_as_many_as_it_says() -> None:
         assert each.count == len(list(each.draw())) == 1
 
 
-@pytest.mark.parametrize("wrong", ["scenes:eazy", "folder:", "coco", ""])
+@pytest.mark.parametrize("wrong", ["scenes:eazy", "folder:", "coco", "voc:", "vok:x", ""])
 def test_an_unknown_name_is_an_error_that_lists_what_there_is(wrong: str) -> None:
-    with pytest.raises(OptionError, match=r"folder:PATH.*scenes:easy"):
+    with pytest.raises(OptionError, match=r"folder:PATH.*ade20k:PATH.*scenes:easy"):
         trial_sets((wrong,), FEW)
 
 
@@ -110,3 +114,54 @@ def test_instances_without_a_word_for_them_are_refused(nuclei: Path) -> None:
     (nuclei / "manifest.csv").unlink()
     with pytest.raises(VocabularyError, match="say which with --prompts"):
         trial_sets((f"folder:{nuclei}",), FEW)
+
+
+def test_each_protocol_of_a_public_data_set_is_a_set(tmp_path: Path) -> None:
+    data = (f"voc:{trees.voc(tmp_path / 'voc')}", f"coco:{trees.coco(tmp_path / 'coco')}")
+    plain = trial_sets(data, FEW)
+    assert [each.name for each in plain] == ["voc, pas20", "coco, object81"]
+    chosen = trial_sets(data, FEW, reading=Reading(("things80", "pas20b", "voc21")))
+    assert [each.name for each in chosen] == ["voc, pas20b", "voc, voc21", "coco, things80"]
+    assert [each.protocol.name for each in chosen if each.protocol] == [
+        "pas20b", "voc21", "things80",
+    ]  # fmt: skip
+
+
+def test_a_protocol_of_another_data_set_lists_those_there_are(tmp_path: Path) -> None:
+    tree = trees.voc(tmp_path)
+    with pytest.raises(OptionError, match=r"'a150'.*voc has: pas20, pas20b, voc21"):
+        trial_sets((f"voc:{tree}", "scenes:easy"), FEW, reading=Reading(("pas20", "a150")))
+
+
+def test_scenes_have_no_protocol(streets: Path) -> None:
+    with pytest.raises(OptionError, match=r"'pas20'.*only these have protocols: voc,"):
+        trial_sets((f"folder:{streets}",), FEW, reading=Reading(("pas20",)))
+
+
+def test_an_export_is_the_truth_of_its_pictures(tmp_path: Path) -> None:
+    from ovseg_annotate.formats.catalogue import FORMATS  # noqa: PLC0415
+
+    picture_file(tmp_path / "photos" / "a.png")
+    FORMATS["labelme"].write([annotated()], tmp_path / "right")
+    reading = Reading(written_in="labelme", pictures=tmp_path / "photos")
+    (found,) = trial_sets((f"export:{tmp_path / 'right'}",), FEW, reading=reading)
+    (trial,) = found.draw()
+    assert trial.name == "a.png"
+    assert trial.present == (trial.vocabulary.names.index("red") + 1,)
+    with pytest.raises(FormatError, match="unknown format 'labelm'"):
+        trial_sets((f"export:{tmp_path}",), FEW, reading=Reading(written_in="labelm"))
+
+
+def test_a_run_folder_is_read_by_who_knows_it(tmp_path: Path) -> None:
+    path = picture_file(tmp_path / "a.png")
+    asked: list[Path] = []
+
+    def corrections(folder: Path) -> Iterator[Corrected]:
+        asked.append(folder)
+        yield Corrected(path, annotated())
+
+    (found,) = trial_sets((f"run:{tmp_path}",), FEW, reading=Reading(run=corrections))
+    assert len(list(found.draw())) == found.count == 1
+    assert set(asked) == {tmp_path}
+    with pytest.raises(OptionError, match="cannot be read here"):
+        trial_sets((f"run:{tmp_path}",), FEW)

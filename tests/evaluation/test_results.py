@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
+import html
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,6 +24,8 @@ def test_json_has_no_number_that_is_none() -> None:
     assert read["sets"][0]["scores"]["absent_area"] == pytest.approx(40 / 320)
     assert read["sets"][0]["baseline"]["calibration_error"] is None
     assert read["sets"][1]["baseline"] is None
+    assert read["sets"][0]["scores"]["instances"] == {"mean": 1, "at_50": 1, "at_75": 1}
+    assert read["sets"][0]["baseline"]["instances"]["mean"] is None
 
 
 def test_a_row_has_a_text_for_every_column() -> None:
@@ -91,6 +96,29 @@ def test_names_are_text_and_not_markup(page: Reader) -> None:
     assert "easy & <small>" in page.text
     assert "<b>bold</b> word" in page.text
     assert "b" not in page.seen
+
+
+def test_every_set_has_its_numbers_its_plot_and_its_concepts(page: Reader) -> None:
+    assert "Calibration error" in page.text
+    assert page.seen.count("details") == 2  # what the columns mean, and the concepts of the set
+    assert page.seen.count("dl") == 2
+    for concept in ("red star", "blue background", "<b>bold</b> word"):
+        assert concept in page.text
+
+
+def test_the_rules_of_a_benchmark_stand_above_its_numbers() -> None:
+    shown = dataclasses.replace(
+        gallery(), result=dataclasses.replace(evaluation().sets[1], protocol="Rules & all.")
+    )
+    assert "<p>Rules &amp; all.</p>" in "".join(evaluation_page(evaluation(), [shown]))
+
+
+def test_the_worst_concepts_stand_first_and_absent_ones_last() -> None:
+    text = "".join(evaluation_page(evaluation(), [gallery()]))
+    table = text[text.index("Concept by concept") : text.index("</table></div></details>\n<h3>")]
+    names = re.findall(r"<tr><th>([^<]+)</th>", table)
+    assert names == ["blue background", "red star", html.escape("<b>bold</b> word")]
+    assert "<td>1.000</td><td>1</td><td>160</td>" in table  # AP75, examples, true pixels
 
 
 def test_words_for_what_is_not_there_are_struck_out(page: Reader) -> None:

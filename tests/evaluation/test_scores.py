@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ovseg_annotate.evaluation.absent import AbsentArea
 from ovseg_annotate.evaluation.scores import Scores, counts_of, scores_of
 from ovseg_annotate.evaluation.trials import Trial
+from ovseg_annotate.regions import Mask, Region
 from ovseg_annotate.vocabulary import Vocabulary
 
 
@@ -109,4 +111,46 @@ def test_sure_and_right_goes_into_the_reliability_plot() -> None:
     sure = np.array([[0.9, 0.9, 0.3, 0.3]], np.float16)
     found = scores_of([counts_of(asked, labels("1112"), sure, 1.0)])
     assert [(each.pixels, each.right) for each in found.reliability] == [(2, 0.5), (2, 1.0)]
+    assert all(each.low < each.confidence <= each.high for each in found.reliability)
     assert found.calibration_error == pytest.approx((2 * 0.2 + 2 * 0.1) / 4, abs=2e-3)
+
+
+def cells(values: NDArray[np.uint8], confidence: float | None = None) -> tuple[Region, ...]:
+    """A region of "car" for every number of the map."""
+    return tuple(
+        Region("car", (), Mask.of(values == number), confidence)
+        for number in np.unique(values[values > 0])
+    )
+
+
+def test_single_examples_are_counted_over_all_pictures() -> None:
+    numbers = labels("1022", "1022")
+    asked = trial(np.minimum(numbers, 1), "car; tree")
+    told_apart = dataclasses.replace(asked, instances=cells(numbers))
+    found = counts_of(told_apart, asked.truth, None, 1.0, cells(numbers, 0.5))
+    missed = counts_of(told_apart, asked.truth, None, 1.0, ())
+    scores = scores_of([found, missed])
+    car, tree = scores.concepts
+    assert (car.examples, tree.examples) == (4, 0)
+    assert car.instances.mean == scores.instances.at_50 == pytest.approx(51 / 101)
+    assert math.isnan(tree.instances.mean)
+
+
+def test_where_examples_are_not_told_apart_there_is_no_precision() -> None:
+    numbers = labels("1022", "1022")
+    asked = trial(np.minimum(numbers, 1), "car")
+    scores = scores_of([counts_of(asked, asked.truth, None, 1.0, cells(numbers, 0.5))])
+    assert math.isnan(scores.instances.mean)
+    assert scores.concepts[0].examples == 0
+
+
+def test_a_picture_whose_examples_are_not_told_apart_does_not_spoil_the_others() -> None:
+    numbers = labels("1022", "1022")
+    plain = trial(np.minimum(numbers, 1), "tree; car")
+    told_apart = dataclasses.replace(
+        trial(np.minimum(numbers, 1), "car; tree"), instances=cells(numbers)
+    )
+    counted = [
+        counts_of(each, each.truth, None, 1.0, cells(numbers, 0.5)) for each in (plain, told_apart)
+    ]
+    assert scores_of(counted).instances.mean == 1

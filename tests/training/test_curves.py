@@ -39,3 +39,24 @@ def test_a_constant_loss_and_a_single_record_can_be_drawn(tmp_path: Path) -> Non
 def test_a_run_without_a_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no log"):
         draw_curves(tmp_path)
+
+
+def test_scores_are_drawn_below_the_losses(tmp_path: Path) -> None:
+    for step in range(1, 61):
+        scored_at = step // 10 * 10 or None
+        score = None if scored_at is None else 0.2 + scored_at / 100
+        append_to_log(
+            tmp_path,
+            Progress(step, 60, 1.0, {"part": 0.5}, 1e-3, 1.0, 2.0, 0.0, score, scored_at),
+        )
+    ys, xs = dark_pixels(draw_curves(tmp_path))
+    below = ys > 330
+    assert ys[~below].max() < 200  # the loss stays at the top of its field
+    assert ys[below & (xs < 200)].mean() > ys[below & (xs > 600)].mean() + 40
+
+
+def test_a_score_that_is_no_number_is_left_out(tmp_path: Path) -> None:
+    append_to_log(
+        tmp_path, Progress(1, 1, 1.0, {}, 1e-3, 1.0, 2.0, 0.0, score=float("nan"), scored_at=1)
+    )
+    assert draw_curves(tmp_path).stat().st_size > 0

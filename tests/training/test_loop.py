@@ -12,10 +12,11 @@ import torch
 
 from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.training.checkpoints import CHECKPOINT_FILE, load_checkpoint
+from ovseg_annotate.training.curves import CURVES_FILE
 from ovseg_annotate.training.loop import FAILED_BATCHES_FILE, Ending, Outcome, train
 from ovseg_annotate.training.optimisers import AveragedWeights, learning_rate_at
 from ovseg_annotate.training.options import LoopOptions
-from ovseg_annotate.training.progress import LOG_FILE, read_log
+from ovseg_annotate.training.progress import LOG_FILE, Progress, read_log
 from tests.training.tiny_training import FEW_STEPS, LineFitting, NumberBatches
 
 
@@ -122,6 +123,16 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match=r"checkpoint\.pt"):
         train(LineFitting(), NumberBatches(), FEW_STEPS, tmp_path)
+
+
+def test_the_curves_are_drawn_with_every_checkpoint(tmp_path: Path) -> None:
+    drawn: list[bool] = []
+
+    def look(progress: Progress) -> None:
+        drawn.append((tmp_path / CURVES_FILE).exists())
+
+    train(LineFitting(), NumberBatches(), FEW_STEPS, tmp_path, look)
+    assert drawn == [False] * 4 + [True] * 8
 
 
 def test_a_line_that_was_cut_short_is_left_out_of_the_log(tmp_path: Path) -> None:

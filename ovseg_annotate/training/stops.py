@@ -1,0 +1,39 @@
+"""How a run is asked to stop: SIGTERM and SIGINT, heard between two steps."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether somebody has asked."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn the two signals into a request; elsewhere than in the main thread, none come."""
+    stop = StopRequest()
+    try:
+        before = {one: signal.signal(one, stop.ask) for one in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:
+        before = {}
+    try:
+        yield stop
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def ignore_interrupts(worker: int) -> None:
+    """For worker processes: signals can reach the whole group, and the loop ends its workers."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)

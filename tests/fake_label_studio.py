@@ -1,0 +1,143 @@
+"""The part of Label Studio's REST API that a push uses, on loopback, with faults on demand."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+PROJECT = 3
+CONFIG = (
+    '<View><Image name="image" value="$image"/><PolygonLabels name="poly" toName="image">'
+    '<Label value="red"/></PolygonLabels></View>'
+)
+
+
+class Fault(Enum):
+    BUSY = auto()  # 429, nothing was done
+    BROKEN = auto()  # 500, nothing was done
+    LOST_ANSWER = auto()  # done, then 502
+    DROPPED = auto()  # done, then the connection breaks in the middle of the answer
+    REFUSED = auto()  # 400
+
+
+class CutShort(Response):
+    """Announces more than it sends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 201, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": False})
+
+
+# From method, path and the number of requests before to what goes wrong.
+Faults = Callable[[str, str, int], Fault | None]
+
+
+@dataclass
+class FakeLabelStudio:
+    task_count: int
+    faults: Faults = lambda method, path, number: None
+    stored: dict[int, list[str]] = field(default_factory=dict)  # model versions by task
+    shown_version: str = ""
+    requests: list[str] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)  # Authorization headers that came
+    _milestone: tuple[int, threading.Event] | None = None
+
+    @property
+    def stored_count(self) -> int:
+        return sum(map(len, self.stored.values()))
+
+    @property
+    def doubled(self) -> list[int]:
+        return [task for task, versions in self.stored.items() if len(versions) > 1]
+
+    def when_stored(self, count: int) -> threading.Event:
+        """Set as soon as so many predictions are stored."""
+        event = threading.Event()
+        self._milestone = (count, event)
+        return event
+
+    @property
+    def app(self) -> Starlette:
+        routes = {
+            "/api/version": self._version,
+            "/api/projects/{project:int}/": self._project,
+            "/api/tasks": self._tasks,
+            "/api/predictions/": self._predictions,
+        }
+        return Starlette(
+            routes=[
+                Route(path, self._with_faults(answer), methods=["GET", "POST", "PATCH"])
+                for path, answer in routes.items()
+            ]
+        )
+
+    def _with_faults(self, answer: Any) -> Any:
+        async def answered(request: Request) -> Response:
+            self.keys.add(request.headers.get("Authorization", ""))
+            fault = self.faults(request.method, request.url.path, len(self.requests))
+            self.requests.append(f"{request.method} {request.url.path}")
+            if fault is Fault.BUSY:
+                return JSONResponse({}, 429, headers={"Retry-After": "0"})
+            if fault is Fault.BROKEN:
+                return JSONResponse({}, 500)
+            if fault is Fault.REFUSED:
+                return JSONResponse({"detail": "not like this"}, 400)
+            response: Response = await answer(request)
+            if fault is Fault.LOST_ANSWER:
+                return JSONResponse({}, 502)
+            return CutShort() if fault is Fault.DROPPED else response
+
+        return answered
+
+    async def _version(self, request: Request) -> Response:
+        return JSONResponse({"release": "1.23.2"})
+
+    async def _project(self, request: Request) -> Response:
+        if request.path_params["project"] != PROJECT:
+            return JSONResponse({"detail": "No Project matches the given query."}, 404)
+        if request.method == "PATCH":
+            self.shown_version = (await request.json())["model_version"]
+        return JSONResponse(
+            {
+                "id": PROJECT,
+                "title": "fake",
+                "label_config": CONFIG,
+                "model_version": self.shown_version or None,
+                "task_number": self.task_count,
+            }
+        )
+
+    async def _tasks(self, request: Request) -> Response:
+        query = json.loads(request.query_params["query"])
+        behind, *versions = (each["value"] for each in query["filters"]["items"])
+        without = set(versions[0]) if versions else set()
+        left = [
+            task
+            for task in range(behind + 1, self.task_count + 1)
+            if not without & set(self.stored.get(task, ()))
+        ]
+        page = left[: int(request.query_params["page_size"])]
+        tasks = [{"id": task, "data": {"image": f"/data/upload/3/{task}.png"}} for task in page]
+        return JSONResponse({"total": len(left), "tasks": tasks})
+
+    async def _predictions(self, request: Request) -> Response:
+        if request.method == "GET":
+            task = int(request.query_params["task"])
+            versions = self.stored.get(task, [])
+            return JSONResponse([{"task": task, "model_version": each} for each in versions])
+        body = await request.json()
+        self.stored.setdefault(body["task"], []).append(body["model_version"])
+        if self._milestone is not None and self.stored_count >= self._milestone[0]:
+            self._milestone[1].set()
+        return JSONResponse({"id": self.stored_count}, 201)
