@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,11 @@ from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import Image, ReadingOptions, read_image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
 from ovseg_annotate.options import digest_text
+from ovseg_annotate.pointing.examples import VisualExamples, examples_from
+from ovseg_annotate.pointing.leanings import Leanings, leanings_of
+from ovseg_annotate.pointing.marks import Mark, check_marks, surroundings
+from ovseg_annotate.pointing.picking import Picked, PickOptions, Sight, picked
+from ovseg_annotate.pointing.requests import Request
 from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.refine.region_votes import mode_vote
 from ovseg_annotate.refine.superpixels import superpixels
@@ -49,6 +54,7 @@ class _Words:
 
     bank: TextBank
     advice: tuple[str, ...]
+    leanings: Leanings | None = None  # from visual examples
 
 
 def open_session(  # noqa: PLR0913  the front door: all but the first by name
@@ -98,21 +104,23 @@ class Session:
         vocabulary: Vocabulary,
         options: AnnotateOptions | None = None,
         watch: Watch | None = None,
+        examples: VisualExamples | None = None,
     ) -> Annotation:
-        """Suggest a label for every pixel of a picture."""
+        """Suggest a label for every pixel of a picture, from words and what was pointed at."""
         options, watch = options or AnnotateOptions(), watch or Watch()
         self._scorer.check(image.size, vocabulary, options)
-        words = self._words_for(vocabulary, options.contrast)
-        scores = self._scorer.scores(image, words.bank, options, watch)
+        words = self._with_examples(self._words_for(vocabulary, options.contrast), examples)
+        scores = self._scorer.scores(image, words.bank, options, watch, words.leanings)
         return self._decided(image, scores, words, options, watch)
 
-    def annotate_many(
+    def annotate_many(  # noqa: PLR0913  the same as annotate, over files
         self,
         paths: Iterable[Path],
         vocabulary: Vocabulary,
         options: AnnotateOptions | None = None,
         reading: ReadingOptions | None = None,
         watch: Watch | None = None,
+        examples: VisualExamples | None = None,
     ) -> Iterator[Outcome]:
         """Annotate picture after picture, in order; a bad one is an outcome, not the end.
 
@@ -120,7 +128,7 @@ class Session:
         called from the encoding thread, with the windows of one picture after the other.
         """
         options, watch = options or AnnotateOptions(), watch or Watch()
-        words = self._words_for(vocabulary, options.contrast)
+        words = self._with_examples(self._words_for(vocabulary, options.contrast), examples)
         abandoned = threading.Event()  # set when the caller stops asking
         stoppable = watch.also_stopped_by(abandoned.is_set)
         quiet = replace(stoppable, progress=None)
@@ -128,7 +136,8 @@ class Session:
         def scored(read: Future[Image]) -> tuple[Image, CoarseScores]:
             image = read.result()
             self._scorer.check(image.size, vocabulary, options)
-            return image, self._scorer.scores(image, words.bank, options, stoppable)
+            scores = self._scorer.scores(image, words.bank, options, stoppable, words.leanings)
+            return image, scores
 
         def outcome(path: Path, work: Future[tuple[Image, CoarseScores]]) -> Outcome:
             try:
@@ -154,6 +163,45 @@ class Session:
             encoder.shutdown(cancel_futures=True)
             reader.shutdown(cancel_futures=True)
 
+    def examples(
+        self,
+        image: Image,
+        marks: Sequence[Mark],
+        options: AnnotateOptions | None = None,
+        watch: Watch | None = None,
+    ) -> VisualExamples:
+        """Learn from marks what their concepts look like, for this picture and for others.
+
+        Pass the options of `annotate`, so that its kept features serve here too.
+        """
+        check_marks(marks, image.size)
+        around = surroundings(marks, image.size)
+        vectors = self._scorer.cell_vectors(
+            image, options or AnnotateOptions(), around, watch or Watch()
+        )
+        return examples_from(vectors, marks, self._engine_and_weights)
+
+    def pick(  # noqa: PLR0913  the picture, what is pointed at, and how
+        self,
+        image: Image,
+        marks: Sequence[Mark],
+        options: PickOptions | None = None,
+        vocabulary: Vocabulary | None = None,
+        watch: Watch | None = None,
+    ) -> Picked:
+        """Find the one object that the marks mean; words help where the vocabulary has them."""
+        request = Request.of(marks, image.size)
+        options = options or PickOptions()
+        features = AnnotateOptions(scale=options.scale, overlap=options.overlap)
+        vectors = self._scorer.cell_vectors(image, features, request.reach, watch or Watch())
+        likely = None
+        if vocabulary is not None and request.concept in vocabulary.names:
+            bank = self._words_for(vocabulary, options.contrast).bank
+            number = vocabulary.names.index(request.concept)
+            scores = self._scorer.score_vectors(vectors.flat, bank)
+            likely = vectors.with_values(scores.values[0, number, 0].cpu().numpy())
+        return picked(Sight(image.pixels, vectors, likely), request)
+
     def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
         """The vectors of all phrases, with those that compete."""
         return self._words_for(vocabulary, contrast).bank
@@ -175,6 +223,19 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def _engine_and_weights(self) -> str:
+        card = self.engine.card
+        parts = (card.name, card.version, card.feature_options, card.weights_digest[:16])
+        return " ".join(part for part in parts if part)
+
+    def _with_examples(self, words: _Words, examples: VisualExamples | None) -> _Words:
+        if examples is None or not len(examples):
+            return words
+        examples.check_engine(self._engine_and_weights)
+        told = self._scorer.score_vectors(examples.prototypes, words.bank)
+        return replace(words, leanings=leanings_of(examples, told, self.engine.card.known_words))
 
     def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
         known_words = self.engine.card.known_words
@@ -217,11 +278,12 @@ class Session:
             label_map = mode_vote(label_map, superpixels(image.pixels, options.superpixels))
         if image.valid is not None:
             _forget_invalid(label_map, image.valid)
+        taught = "" if words.leanings is None else f" examples={words.leanings.digest}"
         provenance = Provenance(
             model=self.model,
             weights_digest=card.weights_digest,
             vocabulary=str(scores.vocabulary),
-            options=f"{digest_text(replace(options, threshold=threshold))} {card.options}",
+            options=f"{digest_text(replace(options, threshold=threshold))} {card.options}{taught}",
             image=image.reading,
             precision=self.placement.precision,
             version=__version__,

@@ -51,6 +51,9 @@ class FakeLabelStudio:
     shown_version: str = ""
     requests: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)  # Authorization headers that came
+    backends: list[dict[str, Any]] = field(default_factory=list)
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
+    backend_problem: str = ""  # why Label Studio cannot reach the backend
     _milestone: tuple[int, threading.Event] | None = None
 
     @property
@@ -74,6 +77,10 @@ class FakeLabelStudio:
             "/api/projects/{project:int}/": self._project,
             "/api/tasks": self._tasks,
             "/api/predictions/": self._predictions,
+            "/api/ml/": self._backends,
+            "/api/ml/{number:int}": self._backend,
+            "/api/webhooks/": self._webhooks,
+            "/api/webhooks/{number:int}/": self._webhook,
         }
         return Starlette(
             routes=[
@@ -141,3 +148,37 @@ class FakeLabelStudio:
         if self._milestone is not None and self.stored_count >= self._milestone[0]:
             self._milestone[1].set()
         return JSONResponse({"id": self.stored_count}, 201)
+
+    async def _backends(self, request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse([self._asked(each) for each in self.backends])
+        body = await request.json()
+        if self.backend_problem:
+            errors = {"non_field_errors": [self.backend_problem]}
+            return JSONResponse({"detail": "Validation error", "validation_errors": errors}, 400)
+        backend = {**body, "id": len(self.backends) + 1, "error_message": None}
+        self.backends.append(backend)
+        hook = {"id": 1, "url": f"{body['url']}/webhook", "headers": {"X-Mine": "stays"}}
+        if not self.webhooks:
+            self.webhooks.append(hook)
+        return JSONResponse(self._asked(backend), 201)
+
+    async def _backend(self, request: Request) -> Response:
+        backend = self.backends[request.path_params["number"] - 1]
+        backend.update(await request.json())
+        return JSONResponse(self._asked(backend))
+
+    def _asked(self, backend: dict[str, Any]) -> dict[str, Any]:
+        """As it is after Label Studio called the backend's /setup."""
+        shown = {name: value for name, value in backend.items() if name != "basic_auth_pass"}
+        return {**shown, "state": "CO", "model_version": "ovseg-1"}
+
+    async def _webhooks(self, request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse(self.webhooks)
+        self.webhooks.append({**await request.json(), "id": len(self.webhooks) + 1})
+        return JSONResponse(self.webhooks[-1], 201)
+
+    async def _webhook(self, request: Request) -> Response:
+        self.webhooks[request.path_params["number"] - 1].update(await request.json())
+        return JSONResponse({})

@@ -1,0 +1,81 @@
+"""JSON in and out, away from the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from ovseg_annotate.formats.fields import Field
+
+Read = TypeVar("Read")
+
+_SECONDS = 60.0  # for a body to arrive
+
+
+async def read_json(request: Request, limit: int, reader: Callable[[Field], Read]) -> Read:
+    """Let `reader` read the JSON body in a thread; raises HTTPException for what is none."""
+    content = await _received(request, limit)
+
+    def parsed() -> Read:
+        try:
+            body = _parsed(content)
+        except (ValueError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
+            raise HTTPException(400, f"the request is not valid JSON: {error}") from error
+        return reader(Field(body, "request"))
+
+    return await run_in_threadpool(parsed)
+
+
+def _parsed(content: bytes) -> object:
+    """Read JSON; `_pass` after every object lets other threads have a turn in a large body."""
+    text = content.decode("utf-8-sig")
+    body: object = json.loads(text, object_hook=_pass, parse_constant=_refuse_constant)
+    # A lone surrogate is valid JSON and no text: what writes or hashes it later would fail.
+    if "\\ud" in text.lower():
+        json.dumps(body, ensure_ascii=False).encode()
+    return body
+
+
+def _pass(value: dict[str, object]) -> dict[str, object]:
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that JSON knows")
+
+
+async def _received(request: Request, limit: int) -> bytes:
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.casefold() != "identity":
+        raise HTTPException(415, f"the body is coded as {coding!r}; send plain JSON")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    pieces: list[bytes] = []
+    received = 0
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for piece in request.stream():
+                received += len(piece)
+                if received > limit:
+                    raise _too_large(limit)
+                pieces.append(piece)
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not arrive within {_SECONDS:g} s") from error
+    return b"".join(pieces)
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(
+        413,
+        f"the request has more than {limit:,} bytes; send fewer tasks at a time, or raise "
+        "OVSEG_REQUEST_BYTES",
+        # What is still on its way is not read, so this connection cannot be used again.
+        headers={"Connection": "close"},
+    )

@@ -1,0 +1,52 @@
+"""What a person set in napari's preferences; napari keeps it in a file of the plugin's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ovseg_annotate.catalog import DEFAULT_MODEL
+from ovseg_annotate.errors import OptionError
+
+PLUGIN = "ovseg-annotate"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The `configurations` of the manifest, read and checked."""
+
+    model: str = DEFAULT_MODEL  # ENGINE@WEIGHTS
+    device: str = "auto"  # auto, cpu, cuda, mps
+    memory_gigabytes: float = 2.0  # of image features
+    cache_folder: Path | None = None  # of image features on disk; None: memory only
+    disk_gigabytes: float = 20.0
+    server: str = "http://localhost:8080"  # Label Studio
+    project: int = 0  # its project to send to; 0: ask
+
+
+def read_preferences() -> Preferences:
+    """The preferences as they are now."""
+    from napari.settings import get_plugin_settings  # noqa: PLC0415  slow to import
+
+    settings = get_plugin_settings(PLUGIN)
+    inference, label_studio = settings.inference, settings.label_studio
+    folder = str(inference.cache_folder).strip()
+    return Preferences(
+        model=str(inference.model).strip() or DEFAULT_MODEL,
+        device=str(inference.device),
+        memory_gigabytes=float(inference.memory_gigabytes),
+        cache_folder=_folder(folder) if folder else None,
+        disk_gigabytes=float(inference.disk_gigabytes),
+        server=str(label_studio.server).strip().rstrip("/"),
+        project=int(label_studio.project),
+    )
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise OptionError(
+            f"Preferences > Open-vocabulary annotation: the cache folder {text!r} is relative to "
+            "nothing; write the whole path, or leave it empty to keep features in memory only"
+        )
+    return path

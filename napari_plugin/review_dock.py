@@ -1,0 +1,296 @@
+"""The dock "Folder review": a folder of pictures, one after the other, until all are accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFileDialog, QShortcut, QVBoxLayout, QWidget
+
+from napari_plugin.notices import errors_shown, show_error
+from napari_plugin.preferences import Preferences, read_preferences
+from napari_plugin.review_desk import ReviewDesk
+from napari_plugin.review_list import Arrangement, counts
+from napari_plugin.review_model import ReviewModel
+from napari_plugin.review_panel import ReviewPanel
+from napari_plugin.review_run import SuggestRun
+from napari_plugin.review_state import OpenPicture, open_review, usual_run_folder
+from napari_plugin.review_suggesting import Opener, Suggested, SuggestRequest, opener_of
+from napari_plugin.review_thread import Done
+from napari_plugin.sessions import SessionKeeper
+from ovseg_annotate.errors import OvsegError, RunError
+from ovseg_annotate.image.reading import SUFFIXES
+from ovseg_annotate.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+OpenerMaker: TypeAlias = Callable[[SessionKeeper, Preferences], Opener]
+
+_SAVE_AFTER = 500  # ms without a stroke
+_LOOK_EVERY = 100  # ms, at the progress of a run
+
+
+class ReviewDock(QWidget):
+    """Opens a folder, shows picture after picture, saves what a person does as it is done."""
+
+    shown = Signal(str)  # name of the picture that is now in the viewer
+    saved = Signal(str)  # name of a picture whose record was written
+    idle = Signal()  # a run of suggestions ended, whatever the reason
+    _done = Signal(object)  # Done, from the thread of the review
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, opener_maker: OpenerMaker = opener_of
+    ) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self._opener_maker = opener_maker
+        self._keeper = SessionKeeper()
+        self._work = _Work()
+        self.panel = ReviewPanel()
+        self._model = ReviewModel()
+        self.panel.set_list(self._model)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.panel)
+        self._save_timer = _timer(_SAVE_AFTER, self._save, single=True)
+        self._look_timer = _timer(_LOOK_EVERY, self._show_progress)
+        self._inputs: tuple[Path, ...] = ()
+        self._connect()
+
+    @property
+    def desk(self) -> ReviewDesk | None:
+        """The open review; None before there is one."""
+        return self._work.desk
+
+    def open(self, inputs: Sequence[Path], out: Path | None = None) -> None:
+        """Review these pictures, folders of pictures, or the pictures of a run folder."""
+        with errors_shown():
+            if self._work.run is not None:
+                raise RunError("suggestions are being made; cancel them first")
+            folder = usual_run_folder(inputs) if out is None else out
+            self.close_review()
+            review = open_review(inputs, folder)
+            desk = ReviewDesk(review, self.viewer, self._done.emit)
+            desk.edited.connect(self._start_save_timer)
+            desk.shown.connect(self._show_picture)
+            review.item_changed.connect(self._show_state)
+            self._work.desk, self._inputs = desk, tuple(inputs)
+            self.panel.tell_source(len(review.items), inputs, review.folder.path)
+            if review.vocabulary is not None:
+                self.panel.words_edit.setText(str(review.vocabulary))
+            self._arrange()
+            self._go_to_row(0)
+
+    def suggest(self) -> None:
+        """Have suggestions made for every picture without any."""
+        with errors_shown():
+            desk = self._work.desk
+            if desk is None:
+                raise RunError("there are no pictures yet; choose a folder first")
+            if self._work.run is not None:
+                return
+            preferences = read_preferences()
+            request = SuggestRequest(
+                preferences,
+                Vocabulary.parse(self.panel.words_edit.text()),
+                desk.position or 0,
+                self.panel.replace_box.isChecked(),
+            )
+            desk.save()
+            run = SuggestRun(self._take_suggestion, self._end_run)
+            self._work.run = run
+            self.panel.set_busy(busy=True)
+            self._look_timer.start()
+            run.start(desk.review, request, self._opener_maker(self._keeper, preferences))
+
+    def cancel(self) -> None:
+        """Stop suggesting; what is done is kept."""
+        if self._work.run is not None:
+            self._work.run.stop()
+
+    def accept(self) -> None:
+        """Accept the picture and go to the next one."""
+        if self._work.desk is not None:
+            self._work.desk.accept()
+            self.step(1)
+
+    def step(self, by: int) -> None:
+        """Go down or up in the list."""
+        self._go_to_row(self.panel.row + by)
+
+    def restore(self) -> None:
+        """Give up the corrections of this picture."""
+        if self._work.desk is not None:
+            self._save_timer.stop()
+            self._work.desk.restore()
+
+    def close_review(self) -> None:
+        """Save and let go of the folder; waits for the disk."""
+        desk = self._work.desk
+        self._save_timer.stop()
+        self._work.close()
+        if desk is not None:
+            desk.clear()
+        self._model.arrange(None, Arrangement())
+        self.panel.set_open(is_open=False)
+
+    def _connect(self) -> None:
+        panel = self.panel
+        panel.folder_button.clicked.connect(self._ask_for_folder)
+        panel.files_button.clicked.connect(self._ask_for_files)
+        panel.records_edit.editingFinished.connect(self._change_records)
+        panel.suggest_button.clicked.connect(self.suggest)
+        panel.cancel_button.clicked.connect(self.cancel)
+        panel.state_box.currentTextChanged.connect(self._arrange)
+        panel.order_box.currentTextChanged.connect(self._arrange)
+        panel.search_edit.textChanged.connect(self._arrange)
+        panel.row_chosen.connect(self._show_row)
+        panel.concept_box.activated.connect(self._choose_concept)
+        panel.previous_button.clicked.connect(self._previous)
+        panel.next_button.clicked.connect(self._next)
+        panel.accept_button.clicked.connect(self.accept)
+        panel.restore_button.clicked.connect(self.restore)
+        self._done.connect(self._take)
+        for keys, act in (
+            ("Alt+Left", self._previous),
+            ("Alt+Right", self._next),
+            ("Alt+Return", self.accept),
+        ):
+            QShortcut(QKeySequence(keys), self).activated.connect(act)
+        # Of a plain object, because this one is gone by then.
+        self.destroyed.connect(self._work.close)
+
+    def _previous(self) -> None:
+        self.step(-1)
+
+    def _next(self) -> None:
+        self.step(1)
+
+    def _ask_for_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Pictures, or a run folder")
+        if chosen:
+            self.open([Path(chosen)])
+
+    def _ask_for_files(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        chosen, _ = QFileDialog.getOpenFileNames(self, "Pictures", "", f"Pictures ({patterns})")
+        if chosen:
+            self.open([Path(each) for each in chosen])
+
+    def _change_records(self) -> None:
+        desk, text = self._work.desk, self.panel.records_edit.text().strip()
+        if desk is not None and text and Path(text) != desk.review.folder.path:
+            self.open(self._inputs, Path(text).expanduser().absolute())
+
+    def _arrange(self) -> None:
+        """Show the list as it is asked for now; the open picture stays open."""
+        desk = self._work.desk
+        if desk is None:
+            return
+        self._model.arrange(desk.review, self.panel.arrangement())
+        row = None if desk.position is None else self._model.row_of(desk.position)
+        if row is not None:
+            self.panel.choose_row(row)
+        self._show_counts()
+
+    def _go_to_row(self, row: int) -> None:
+        if self._model.position_at(row) is not None:
+            self.panel.choose_row(row)
+
+    def _show_row(self, row: int) -> None:
+        desk, position = self._work.desk, self._model.position_at(row)
+        if desk is not None and position is not None and position != desk.position:
+            self._save_timer.stop()
+            desk.show(position)
+
+    def _show_picture(self, picture: OpenPicture) -> None:
+        vocabulary = None if picture.annotated is None else picture.annotated.vocabulary
+        self.panel.tell_concepts(vocabulary)
+        self.panel.set_open(is_open=True)
+        if self._work.desk is not None:
+            self.shown.emit(self._work.desk.review.items[picture.position].picture.name)
+
+    def _choose_concept(self, row: int) -> None:
+        if self._work.desk is not None:
+            self._work.desk.paint_with(int(self.panel.concept_box.itemData(row)))
+
+    def _start_save_timer(self) -> None:
+        self._save_timer.start()
+
+    def _save(self) -> None:
+        if self._work.desk is not None:
+            self._work.desk.save()
+
+    def _take(self, done: Done) -> None:
+        desk = self._work.desk
+        if desk is None:
+            return
+        desk.take(done)
+        if isinstance(done.error, OvsegError):
+            show_error(done.error)
+        elif done.error is not None:
+            raise done.error
+        elif done.opened is None:
+            self.saved.emit(desk.review.items[done.position].picture.name)
+
+    def _show_state(self, position: int) -> None:
+        self._model.tell_changed(position)
+        self._show_counts()
+
+    def _show_counts(self) -> None:
+        if self._work.desk is not None:
+            items = self._work.desk.review.items
+            self.panel.tell_counts(counts(items), self._model.rowCount())
+
+    def _show_progress(self) -> None:
+        if self._work.run is not None:
+            self.panel.tell_progress(self._work.run.monitor.latest)
+
+    def _take_suggestion(self, told: Suggested | OvsegError) -> None:
+        desk = self._work.desk
+        if isinstance(told, OvsegError):
+            show_error(told)
+        elif desk is not None:
+            result = told.result
+            if result.error is not None:
+                show_error(result.error)
+            position = desk.review.position_of(result.picture.name)
+            if position is not None:
+                desk.suggested(position)
+
+    def _end_run(self) -> None:
+        self._work.run = None
+        self._look_timer.stop()
+        self.panel.set_busy(busy=False)
+        desk = self._work.desk
+        if desk is not None and desk.picture is not None and desk.picture.annotated is None:
+            desk.reopen()  # there are words now
+        self._arrange()
+        self.idle.emit()
+
+
+class _Work:
+    """What has to be ended in good order, whatever becomes of the window."""
+
+    def __init__(self) -> None:
+        self.desk: ReviewDesk | None = None
+        self.run: SuggestRun | None = None
+
+    def close(self) -> None:
+        if self.run is not None:
+            self.run.stop()
+        desk, self.desk = self.desk, None
+        if desk is not None:
+            desk.close()
+
+
+def _timer(interval: int, act: Callable[[], None], *, single: bool = False) -> QTimer:
+    timer = QTimer()
+    timer.setInterval(interval)
+    timer.setSingleShot(single)
+    timer.timeout.connect(act)
+    return timer

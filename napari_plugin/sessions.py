@@ -1,0 +1,66 @@
+"""The one session of the dock: opened in its worker, kept until another model is chosen."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from napari_plugin.monitor import Monitor, Report
+from napari_plugin.preferences import Preferences
+from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.torch_guard import import_torch
+
+if TYPE_CHECKING:
+    from ovseg_annotate.backbones.weights import DownloadProgress
+    from ovseg_annotate.session import Session
+
+_GIBIBYTE = 2**30
+_MEGABYTE = 10**6
+
+
+class Sessions(Protocol):
+    """Where the worker of a dock gets its session from."""
+
+    def session(self, preferences: Preferences, monitor: Monitor) -> Session: ...
+
+
+class SessionKeeper:
+    """Opens a session when one is first needed; used by one worker at a time."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._preferences: Preferences | None = None
+
+    def session(self, preferences: Preferences, monitor: Monitor) -> Session:
+        """The session of these preferences; imports torch, so only ever in a worker."""
+        if self._session is not None and preferences == self._preferences:
+            return self._session
+        monitor.tell(Report(f"opening {preferences.model}"))
+        torch = import_torch()
+        # One core stays free for the window.
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+        from ovseg_annotate.feature_store import FeatureStore  # noqa: PLC0415  imports torch
+        from ovseg_annotate.session import open_session  # noqa: PLC0415  imports torch
+
+        store = FeatureStore(
+            memory_bytes=round(preferences.memory_gigabytes * _GIBIBYTE),
+            folder=preferences.cache_folder,
+            disk_bytes=round(preferences.disk_gigabytes * _GIBIBYTE),
+        )
+        opened = open_session(
+            preferences.model,
+            device=preferences.device,
+            cache=store,
+            progress=lambda download: _tell_download(download, monitor),
+        )
+        if self._session is not None:
+            self._session.close()
+        self._session, self._preferences = opened, preferences
+        return opened
+
+
+def _tell_download(download: DownloadProgress, monitor: Monitor) -> None:
+    if monitor.is_stopped():
+        raise Cancelled("the download was stopped; it goes on from there when it is asked again")
+    done, total = download.done // _MEGABYTE, (download.total or 0) // _MEGABYTE
+    monitor.tell(Report(f"downloading {download}", done, total))

@@ -1,0 +1,242 @@
+"""The worker's side of the dock: pictures and words in, suggestions out.
+
+What an engine said about a plane is kept without any threshold, so that thresholds and the
+minimum area change a suggestion in milliseconds; other words run on kept features.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_plugin.layer_data import Labels
+from napari_plugin.monitor import Monitor, Report
+from napari_plugin.pictures import PictureSource, Plane
+from napari_plugin.preferences import Preferences
+from napari_plugin.sessions import Sessions
+from napari_plugin.thresholds import sieved, without_weak
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.label_map import LabelMap
+from ovseg_annotate.options import digest_text
+from ovseg_annotate.pointing.marks import Mark
+from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.refine.region_votes import RegionMap, mode_vote
+from ovseg_annotate.region_options import RegionOptions
+from ovseg_annotate.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ovseg_annotate.annotation import Annotation, Progress
+    from ovseg_annotate.image import Image
+    from ovseg_annotate.pointing.examples import VisualExamples
+    from ovseg_annotate.scoring import Watch
+
+_KEPT_PIXELS = 2**27  # of pictures and of what was said about them, at some 10 bytes a pixel
+_SAMPLE_PIXELS = 2**20  # for a mean that is told to two digits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What was marked in one plane; it replaces what was learnt from that plane before."""
+
+    plane: Plane
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What is wanted of the engine."""
+
+    source: PictureSource
+    planes: tuple[Plane, ...]
+    vocabulary: Vocabulary
+    annotate: AnnotateOptions
+    regions: RegionOptions
+    preferences: Preferences
+    lessons: tuple[Lesson, ...] = ()  # learnt before anything is suggested
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suggestion:
+    """What the machine proposes for one plane; arrays are (height, width)."""
+
+    plane: Plane
+    labels: Labels  # without what is weak or small
+    label_map: LabelMap  # confidence and margin belong to the strongest concept, also where weak
+    mean_confidence: tuple[float | None, ...]  # a concept; None: it has no pixel
+    threshold: float  # that was used
+    provenance: Provenance
+    warnings: tuple[str, ...]
+
+    @property
+    def uncertainty(self) -> NDArray[np.float32]:
+        """0 to 1: how near the runner-up is."""
+        uncertainty: NDArray[np.float32] = 1.0 - self.label_map.margin.astype(np.float32)
+        return uncertainty
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Said:
+    """What the engine said about a plane, before thresholds, with what it belongs to."""
+
+    image: Image
+    question: tuple[object, ...]  # everything the answer depends on, beside the picture
+    annotation: Annotation
+    threshold: float  # the engine's own
+
+
+class Suggestor:
+    """Makes suggestions; used by one worker at a time."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._source: PictureSource | None = None
+        self._images: OrderedDict[Plane, Image] = OrderedDict()
+        self._said: OrderedDict[Plane, _Said] = OrderedDict()
+        self._areas: tuple[str, int, RegionMap] | None = None
+        self._examples: dict[str, VisualExamples] = {}  # by the key of the picture
+        self._lessons = 0  # so far: what was said before the last one is out of date
+
+    @property
+    def has_learnt(self) -> bool:
+        return bool(self._examples)
+
+    def unlearn(self) -> None:
+        """Forget all examples; call it while nothing runs."""
+        self._examples = {}
+        self._lessons += 1
+
+    def suggestions(self, request: Request, monitor: Monitor) -> Iterator[Suggestion]:
+        """One suggestion a plane; raises `Cancelled` soon after the monitor is stopped."""
+        if request.source is not self._source:
+            self._source = request.source
+            self._images.clear()
+            self._said.clear()
+        for lesson in request.lessons:
+            self._learn(request, lesson, monitor)
+        for number, plane in enumerate(request.planes, start=1):
+            place = f"plane {number} of {len(request.planes)}: " if len(request.planes) > 1 else ""
+            said = self._answer(request, plane, monitor, place)
+            yield self._decided(request, plane, said)
+
+    def _learn(self, request: Request, lesson: Lesson, monitor: Monitor) -> None:
+        session = self._sessions.session(request.preferences, monitor)
+        image = self._picture(request.source, lesson.plane, monitor, "")
+        monitor.tell(Report("learning from marks"))
+        self._examples[image.key] = session.examples(
+            image, lesson.marks, request.annotate, _watch(monitor, "looking at marks: ")
+        )
+        self._lessons += 1
+
+    def _answer(self, request: Request, plane: Plane, monitor: Monitor, place: str) -> _Said:
+        words = _without_looks(request.vocabulary)
+        asked = replace(request.annotate, threshold=0.0, superpixels=0)
+        question = (words, asked, request.preferences, self._lessons)
+        said = self._said.get(plane)
+        if said is not None and said.question == question:
+            self._said.move_to_end(plane)
+            return said
+        session = self._sessions.session(request.preferences, monitor)
+        image = self._picture(request.source, plane, monitor, place)
+        watch = _watch(monitor, place)
+        examples = self._all_examples()
+        if examples is not None:  # those of concepts that are gone are kept for their return
+            examples = examples.only(words.names)
+        annotation = session.annotate(image, words, asked, watch, examples)
+        said = _Said(image, question, annotation, session.engine.card.threshold)
+        self._said[plane] = said
+        self._said.move_to_end(plane)
+        while len(self._said) * image.size.area > _KEPT_PIXELS and len(self._said) > 1:
+            self._said.popitem(last=False)
+        return said
+
+    def _all_examples(self) -> VisualExamples | None:
+        """What was learnt from all pictures together."""
+        first, *others = self._examples.values() or (None,)
+        return first if first is None else reduce(add, others, first)
+
+    def _picture(self, source: PictureSource, plane: Plane, monitor: Monitor, place: str) -> Image:
+        if plane not in self._images:
+            monitor.tell(Report(f"{place}reading the picture"))
+            self._images[plane] = source.read(plane)
+        self._images.move_to_end(plane)
+        while len(self._images) * source.size.area > _KEPT_PIXELS and len(self._images) > 1:
+            self._images.popitem(last=False)
+        return self._images[plane]
+
+    def _decided(self, request: Request, plane: Plane, said: _Said) -> Suggestion:
+        own = request.annotate.threshold
+        threshold = said.threshold if own is None else own
+        vocabulary = _with_looks(said.annotation.label_map.vocabulary, request.vocabulary)
+        whole = replace(said.annotation.label_map, vocabulary=vocabulary)
+        decided = without_weak(whole, threshold)
+        if request.annotate.superpixels:
+            decided = mode_vote(decided, self._even_areas(said.image, request.annotate.superpixels))
+        labels = sieved(decided, request.regions)
+        return Suggestion(
+            plane=plane,
+            labels=labels,
+            label_map=decided,
+            mean_confidence=_mean_confidence(labels, decided, len(request.vocabulary)),
+            threshold=threshold,
+            provenance=_provenance(
+                said, vocabulary, replace(request.annotate, threshold=threshold)
+            ),
+            warnings=said.annotation.warnings,
+        )
+
+    def _even_areas(self, image: Image, area: int) -> RegionMap:
+        from ovseg_annotate.refine.superpixels import superpixels  # noqa: PLC0415  slow
+
+        if self._areas is None or self._areas[:2] != (image.key, area):
+            self._areas = (image.key, area, superpixels(image.pixels, area))
+        return self._areas[2]
+
+
+def _watch(monitor: Monitor, place: str) -> Watch:
+    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
+
+    def tell(progress: Progress) -> None:
+        monitor.tell(Report(f"{place}{progress.stage}", progress.done, progress.total))
+
+    return Watch(tell, monitor.is_stopped)
+
+
+def _without_looks(vocabulary: Vocabulary) -> Vocabulary:
+    """The words as an engine knows them: no thresholds, no colours."""
+    return Vocabulary(tuple(replace(each, threshold=None, colour=None) for each in vocabulary))
+
+
+def _with_looks(competing: Vocabulary, vocabulary: Vocabulary) -> Vocabulary:
+    """The person's concepts as they wrote them, then the phrases that compete with them."""
+    return Vocabulary((*vocabulary, *competing.concepts[len(vocabulary) :]))
+
+
+def _provenance(said: _Said, vocabulary: Vocabulary, options: AnnotateOptions) -> Provenance:
+    """What a session would have written, had it been asked with these thresholds."""
+    asked = replace(options, threshold=0.0, superpixels=0)
+    rest = said.annotation.provenance.options.removeprefix(digest_text(asked))
+    return replace(
+        said.annotation.provenance,
+        vocabulary=str(vocabulary),
+        options=f"{digest_text(options)}{rest}",
+    )
+
+
+def _mean_confidence(
+    labels: Labels, label_map: LabelMap, concepts: int
+) -> tuple[float | None, ...]:
+    step = max(1, int(np.ceil(np.sqrt(labels.size / _SAMPLE_PIXELS))))
+    numbers = labels[::step, ::step].ravel()
+    sure = label_map.confidence[::step, ::step].ravel()
+    counts = np.bincount(numbers, minlength=concepts + 1)[1 : concepts + 1]
+    sums = np.bincount(numbers, sure, concepts + 1)[1 : concepts + 1]
+    return tuple(
+        float(total / count) if count else None for total, count in zip(sums, counts, strict=True)
+    )

@@ -1,0 +1,133 @@
+"""The vectors of a picture's cells, and how much of each cell a mark covers. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovseg_annotate.geometry import Size, Window
+from ovseg_annotate.pointing.marks import BoxMark, Mark, PointMark, window_of
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A part of the cells that lie over a picture."""
+
+    picture: Size
+    whole: Size  # cells over the whole picture
+    part: Window  # those that are meant, in cells
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Height and width of a cell in px of the picture."""
+        return (
+            self.picture.height / self.whole.height,
+            self.picture.width / self.whole.width,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellVectors:
+    """A unit vector for each cell of a part of a picture, in the space of the phrases."""
+
+    values: NDArray[np.float32]  # (rows, columns, width)
+    grid: Grid
+
+    @property
+    def flat(self) -> NDArray[np.float32]:
+        """(cells, width), row by row."""
+        return self.values.reshape(-1, self.values.shape[-1])
+
+    def with_values(self, flat: NDArray[np.float32]) -> CellVectors:
+        """One number for each cell, row by row, in place of its vector."""
+        rows, columns, _ = self.values.shape
+        return CellVectors(flat.reshape(rows, columns, 1).astype(np.float32), self.grid)
+
+    def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Vectors at places of the picture, between cells by bilinear interpolation: (n, width)."""
+        rows, columns, width = self.values.shape
+        height_px, width_px = self.grid.cell
+        down, low, lower = _neighbours(y / height_px - self.grid.part.top, rows)
+        across, left, right = _neighbours(x / width_px - self.grid.part.left, columns)
+        flat = self.values.reshape(rows * columns, width)
+        upper_part = _between(flat, low * columns + left, low * columns + right, across)
+        lower_part = _between(flat, lower * columns + left, lower * columns + right, across)
+        mixed: NDArray[np.float32] = upper_part + (lower_part - upper_part) * down[:, None]
+        return mixed
+
+
+def _neighbours(
+    place: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Share of the second, and the two cells whose centres lie around a place in cells."""
+    centred = np.clip(place - 0.5, 0, count - 1)
+    first = np.floor(centred).astype(np.int64)
+    return (centred - first).astype(np.float32), first, np.minimum(first + 1, count - 1)
+
+
+def _between(
+    flat: NDArray[np.float32],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    share: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    start = flat[first]
+    mixed: NDArray[np.float32] = start + (flat[second] - start) * share[:, None]
+    return mixed
+
+
+def covered_cells(box: tuple[float, float, float, float], picture: Size, whole: Size) -> Window:
+    """The cells that a rectangle (left, top, right, bottom) in px touches; at least one."""
+    left, top, right, bottom = box
+    y, x = whole.height / picture.height, whole.width / picture.width
+    first_row = min(max(int(np.floor(top * y)), 0), whole.height - 1)
+    first_column = min(max(int(np.floor(left * x)), 0), whole.width - 1)
+    last_row = min(max(int(np.ceil(bottom * y)), first_row + 1), whole.height)
+    last_column = min(max(int(np.ceil(right * x)), first_column + 1), whole.width)
+    return Window(first_row, first_column, last_row - first_row, last_column - first_column)
+
+
+def cover(mark: Mark, grid: Grid) -> NDArray[np.float64]:
+    """How much of each cell of the grid's part a mark covers, (rows, columns), 0 to 1.
+
+    A point counts for the cells around it, as much as they would count in interpolation.
+    """
+    rows, columns = grid.part.height, grid.part.width
+    height_px, width_px = grid.cell
+    if isinstance(mark, PointMark):
+        down, low, lower = _neighbours(np.array([mark.y / height_px]) - grid.part.top, rows)
+        across, left, right = _neighbours(np.array([mark.x / width_px]) - grid.part.left, columns)
+        shares = np.zeros((rows, columns))
+        for row, vertical in ((low[0], 1 - down[0]), (lower[0], down[0])):
+            for column, horizontal in ((left[0], 1 - across[0]), (right[0], across[0])):
+                shares[row, column] += vertical * horizontal
+        return shares
+    if isinstance(mark, BoxMark):
+        vertical_edges = np.array([mark.top, mark.bottom]) / height_px - grid.part.top
+        horizontal_edges = np.array([mark.left, mark.right]) / width_px - grid.part.left
+        down_share = _overlaps(vertical_edges[:1], vertical_edges[1:], rows)[:, 0]
+        across_share = _overlaps(horizontal_edges[:1], horizontal_edges[1:], columns)[:, 0]
+        return np.outer(down_share, across_share)
+    area = window_of(mark.mask)
+    top = np.arange(area.top, area.bottom, dtype=np.float64)
+    left_edges = np.arange(area.left, area.right, dtype=np.float64)
+    down_weights = _overlaps(
+        top / height_px - grid.part.top, (top + 1) / height_px - grid.part.top, rows
+    )
+    across_weights = _overlaps(
+        left_edges / width_px - grid.part.left, (left_edges + 1) / width_px - grid.part.left, columns
+    )
+    part = mark.mask[area.slices].astype(np.float64)
+    shares = down_weights @ part @ across_weights.T
+    return shares
+
+
+def _overlaps(
+    starts: NDArray[np.float64], stops: NDArray[np.float64], cells: int
+) -> NDArray[np.float64]:
+    """(cells, spans): the length that cell k, from k to k + 1, shares with each span."""
+    edges = np.arange(cells)[:, None]
+    shared = np.minimum(edges + 1, stops[None]) - np.maximum(edges, starts[None])
+    return np.maximum(shared, 0.0)
