@@ -81,7 +81,7 @@ def bare_forward(session: Session, side: int) -> Callable[[], object]:
     size = Size(side, side)
     scale = WorkingScale(card.short_side, None if card.short_side else card.magnification)
     working = working_size(size, scale.factor_for(side), card.window, card.multiple_of)
-    count = len(plan_windows(working, card.window, DEFAULT.overlap, card.stride).windows)
+    count = len(plan_windows(working, card.window, card.overlap, card.stride).windows)
     folder = resources.files("ovseg_annotate.assets").joinpath("mini")
     network = open_clip.create_model(f"local-dir:{folder}").eval()
     windows = torch.rand(BATCH, 3, card.window.height, card.window.width)

@@ -13,7 +13,7 @@ class AnnotateOptions:
     """Read by `Session.annotate`; each field changes the answer and is part of provenance."""
 
     scale: str = "auto"  # auto, native, a short side in px (448), a factor (0.5x); a+b merges
-    overlap: float = 0.5  # of neighbouring windows, as a share of the window
+    overlap: float | None = None  # of neighbouring windows, 0 to 0.9; None: the engine's own
     overview: float = 0.0  # weight of one extra view of the whole picture; 0: none
     contrast: str = "auto"  # auto, none, or phrases between commas that compete for pixels
     threshold: float | None = None  # minimum confidence 0 to 1; None: the engine's own
@@ -21,7 +21,7 @@ class AnnotateOptions:
     superpixels: int = 0  # areas of even colour of about so many px decide together; 0: none
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.overlap <= 0.9:
+        if self.overlap is not None and not 0.0 <= self.overlap <= 0.9:
             raise OptionError(f"overlap {self.overlap:g} is out of range; allowed: 0 to 0.9")
         if not 0.0 <= self.overview <= 1.0:
             raise OptionError(f"overview {self.overview:g} is out of range; allowed: 0 to 1")

@@ -51,6 +51,7 @@ class EngineCard:
     feature_options: str  # its options that change features, one line: part of cache keys
     options: str  # all its options, one line: part of provenance
     magnification: float = 1.0  # without a short side: enlarge pictures so many times by default
+    overlap: float = 0.5  # of neighbouring windows by default, as a share of the window
     known_words: tuple[str, ...] = ()  # empty: open vocabulary; else what it was taught
     pointable: bool = False  # it is `Pointable`: visual examples and picking work
 

@@ -150,11 +150,12 @@ class Scorer:
         card = self._engine.card
         own = WorkingScale(card.short_side, None if card.short_side else card.magnification)
         short_side = min(size.height, size.width)
+        overlap = card.overlap if options.overlap is None else options.overlap
         factors = {(scale or own).factor_for(short_side) for scale in working_scales(options.scale)}
         plans = []
         for factor in sorted(factors, reverse=True):
             working = working_size(size, factor, card.window, card.multiple_of)
-            plans.append(plan_windows(working, card.window, options.overlap, card.stride))
+            plans.append(plan_windows(working, card.window, overlap, card.stride))
         if options.overview > 0:
             longest = max(size.height / card.window.height, size.width / card.window.width)
             working = working_size(size, 1 / longest, Size(1, 1), card.multiple_of)

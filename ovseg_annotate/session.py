@@ -29,7 +29,7 @@ from ovseg_annotate.image import Image, ReadingOptions, read_image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
 from ovseg_annotate.options import digest_text
 from ovseg_annotate.pointing.examples import VisualExamples, examples_from
-from ovseg_annotate.pointing.leanings import Leanings, leanings_of
+from ovseg_annotate.pointing.leanings import Leanings, leanings_of, number_of
 from ovseg_annotate.pointing.marks import Mark, check_marks, surroundings
 from ovseg_annotate.pointing.picking import Picked, PickOptions, Sight, picked
 from ovseg_annotate.pointing.requests import Request
@@ -279,11 +279,13 @@ class Session:
         if image.valid is not None:
             _forget_invalid(label_map, image.valid)
         taught = "" if words.leanings is None else f" examples={words.leanings.digest}"
+        overlap = card.overlap if options.overlap is None else options.overlap
+        resolved = replace(options, threshold=threshold, overlap=overlap)
         provenance = Provenance(
             model=self.model,
             weights_digest=card.weights_digest,
             vocabulary=str(scores.vocabulary),
-            options=f"{digest_text(replace(options, threshold=threshold))} {card.options}{taught}",
+            options=f"{digest_text(resolved)} {card.options}{taught}",
             image=image.reading,
             precision=self.placement.precision,
             version=__version__,

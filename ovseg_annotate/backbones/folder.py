@@ -33,6 +33,7 @@ class FolderCard:
     threshold: float | None = None
     short_side: int | None = None
     magnification: float = 1.0
+    overlap: float = 0.5
     known_words: tuple[str, ...] = ()
 
 

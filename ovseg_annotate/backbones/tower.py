@@ -30,6 +30,7 @@ class TowerCard:
     threshold: float | None = None  # default minimum confidence, likewise
     short_side: int | None = None  # bring pictures to this short side; None: see below
     magnification: float = 1.0  # without a short side: enlarge pictures so many times
+    overlap: float = 0.5  # of neighbouring windows
     known_words: tuple[str, ...] = ()  # empty: open vocabulary
 
 

@@ -79,6 +79,7 @@ def _clip_of_folder(path: Path, name: str) -> Clip:
         threshold=own.threshold,
         short_side=own.short_side,
         magnification=own.magnification,
+        overlap=own.overlap,
         known_words=own.known_words,
     )
     tokenizer = tokenizer_of_folder(folder.merges, context_of(folder.configuration))

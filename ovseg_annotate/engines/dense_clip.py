@@ -233,6 +233,7 @@ def _card(name: str, clip: Clip, options: DenseClipOptions, threshold: float) ->
         std=tower.std,
         short_side=tower.short_side,
         magnification=tower.magnification,
+        overlap=tower.overlap,
         tiling=TilingGrade.LOCAL,
         half_precision=tower.half_precision,
         trainable=False,

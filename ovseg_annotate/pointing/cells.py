@@ -117,7 +117,9 @@ def cover(mark: Mark, grid: Grid) -> NDArray[np.float64]:
         top / height_px - grid.part.top, (top + 1) / height_px - grid.part.top, rows
     )
     across_weights = _overlaps(
-        left_edges / width_px - grid.part.left, (left_edges + 1) / width_px - grid.part.left, columns
+        left_edges / width_px - grid.part.left,
+        (left_edges + 1) / width_px - grid.part.left,
+        columns,
     )
     part = mark.mask[area.slices].astype(np.float64)
     shares = down_weights @ part @ across_weights.T

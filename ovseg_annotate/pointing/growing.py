@@ -64,7 +64,9 @@ class _Growth:
         # Neighbour -> length of the border and sum of the edge along it; None once merged away.
         self.borders: list[dict[int, tuple[float, float]]] = [{} for _ in range(len(leaves))]
         self.waiting: list[tuple[float, int, int]] = []
-        rows = zip(leaves.pairs.tolist(), leaves.lengths.tolist(), leaves.edges.tolist(), strict=True)
+        rows = zip(
+            leaves.pairs.tolist(), leaves.lengths.tolist(), leaves.edges.tolist(), strict=True
+        )
         for (first, second), length, edge in rows:
             self.borders[first][second] = self.borders[second][first] = (length, length * edge)
             self.waiting.append((self._cost(first, second), first, second))
@@ -97,9 +99,7 @@ class _Growth:
         for number, pair in enumerate(self._children, start=self._leaves):
             for child in pair:
                 parents[child] = number
-        return MergeTree(
-            self._leaves, tuple(parents), tuple(self._children), tuple(self._heights)
-        )
+        return MergeTree(self._leaves, tuple(parents), tuple(self._children), tuple(self._heights))
 
     def _cost(self, first: int, second: int) -> float:
         length, edge = self.borders[first][second]

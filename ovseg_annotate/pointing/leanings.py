@@ -133,21 +133,27 @@ def _missing(
     return missing
 
 
+def number_of(name: str, vocabulary: Vocabulary) -> int:
+    """The concept that a mark names; the case makes no difference."""
+    numbers = {known.casefold(): number for number, known in enumerate(vocabulary.names)}
+    if name.casefold() not in numbers:
+        raise VocabularyError(
+            f"{name!r} is marked and not among the words; there is: "
+            f"{listed_by_nearness(name, vocabulary.names)}; add it to the words, or leave its "
+            "marks out (of examples: examples.only(names))"
+        )
+    return numbers[name.casefold()]
+
+
 def _owners(examples: VisualExamples, vocabulary: Vocabulary) -> list[int]:
-    numbers = {name.casefold(): number for number, name in enumerate(vocabulary.names)}
+    owners = [number_of(name, vocabulary) for name in examples.concepts]
     for name, positive in zip(examples.concepts, examples.positive, strict=True):
-        if name.casefold() not in numbers:
-            raise VocabularyError(
-                f"there are examples for {name!r}, which is not asked for; there is: "
-                f"{listed_by_nearness(name, vocabulary.names)}; add it to the words, or leave its "
-                "examples out: examples.only(names)"
-            )
         if len(vocabulary) == 1 and not positive:
             raise MarkError(
                 f"what is marked as not {name!r} needs something else to be; use contrast phrases "
                 "or name a second concept, such as '-background'"
             )
-    return [numbers[name.casefold()] for name in examples.concepts]
+    return owners
 
 
 def _logits(probabilities: Tensor) -> Tensor:
@@ -164,7 +170,9 @@ def _with_wordless(logits: Tensor, wordless: tuple[int, ...], dim: int) -> Tenso
     order = taught.nonzero()[:, 0].to(logits.device)
     strongest = logits.index_select(dim, order).amax(dim, keepdim=True)
     without = torch.tensor(wordless, device=logits.device)
-    return logits.index_copy(dim, without, strongest.sub(_BEHIND).repeat_interleave(len(without), dim))
+    return logits.index_copy(
+        dim, without, strongest.sub(_BEHIND).repeat_interleave(len(without), dim)
+    )
 
 
 def _check_competing(scores: ClassScores) -> None:

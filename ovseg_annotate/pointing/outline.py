@@ -20,7 +20,6 @@ _BINS = 16  # at most, along each part of a colour
 _DEPTH = 0.12  # of the root of the area: how far from the old outline one can be sure
 _AROUND = 0.7  # of the root of the area: what counts as surroundings
 _SHAPE = 0.5  # weight of the old outline beside the colours
-_WORDS = 0.5  # weight of the words beside the colours
 _HOLD = 0.15  # of the priors against the walk
 _LEAST_PASSAGE = 0.02  # across the strongest edge
 _STEPS = 60
@@ -48,10 +47,9 @@ def settled(
     view: View,
     start: NDArray[np.bool_],
     certain: Constraints,
-    leaning: NDArray[np.float64] | float = 0.0,
     rounds: int = ROUNDS,
 ) -> Settled:
-    """Let the region `start` find its outline; `leaning` (height, width) is in nats, from words."""
+    """Let the region `start` (height, width) of a view find its outline."""
     from scipy.ndimage import gaussian_filter  # noqa: PLC0415  slow to import
 
     colours = gaussian_filter(view.colours, (0.5, 0.5, 0.0))
@@ -64,7 +62,7 @@ def settled(
         depth = _depth(mask)
         around = (depth < 0) & (depth > -_AROUND * scale) | certain.outside & (depth > -2 * scale)
         says = _log_ratio(places, mask, around)
-        says += _SHAPE * np.clip(depth / (_DEPTH * scale), -_SURE, _SURE) + _WORDS * leaning
+        says += _SHAPE * np.clip(depth / (_DEPTH * scale), -_SURE, _SURE)
         prior = 1.0 / (1.0 + np.exp(-says))
         hold = _HOLD * (np.abs(2 * prior - 1) + 0.1)
         prior[certain.inside], prior[certain.outside] = 1.0, 0.0

@@ -39,7 +39,6 @@ _ANOTHER_SIZE = 0.18  # by the logarithm of the root of the area
 _APART = 1.35  # weight of the colours standing apart, beside the rank
 _USUAL, _BY_PROMISE = 0.29, 0.056  # the overlap with the truth that goes with a promise
 _AROUND = 0.35  # what is seen around a region while its outline is found, in its sides
-_DOT = 0  # working px around a place that are as certain
 _SLACK = 0.04  # by which an object may reach beyond its box, in sides of the box
 
 
@@ -48,7 +47,7 @@ class PickOptions:
     """How the features of a picture are made; as in annotate, so that kept ones serve."""
 
     scale: str = "auto"
-    overlap: float = 0.5
+    overlap: float | None = None
     contrast: str = "auto"  # what competes with the words, where there are words
 
 
@@ -111,14 +110,15 @@ def _outlined(
     around = grown(_window_in_picture(candidate), _AROUND, sight.size)
     view = view_of(sight.pixels, around, longest)
     start = _moved(candidate.mask.astype(np.float32), candidate.leaves.view.window, view) > 0.5
-    certain, leaning = _certain(view, request), _leaning(sight, view)
-    return view, settled(view, start, certain, leaning, rounds)
+    return view, settled(view, start, _certain(view, request), rounds)
 
 
 def _seen(sight: Sight, window: Window, request: Request) -> list[Candidate]:
     view = view_of(sight.pixels, window, _LOOK)
     leaves = leaves_of(view, sight.vectors)
-    likely = None if sight.likely is None else sight.likely.at(leaves.x, leaves.y)[:, 0].astype(float)
+    likely = (
+        None if sight.likely is None else sight.likely.at(leaves.x, leaves.y)[:, 0].astype(float)
+    )
     unwanted = [place for place in request.unwanted if _is_in(place, window)]
     return list(candidates(leaves, grown_regions(leaves), request.wanted, unwanted, likely))
 
@@ -132,7 +132,7 @@ def _picked_in_box(sight: Sight, request: Request, box: BoxMark) -> Picked:
     down = np.abs(y - box.top - half_height) / half_height
     certain = _certain(view, request)
     certain.outside[(across > 1 + 2 * _SLACK) | (down > 1 + 2 * _SLACK)] = True
-    found = settled(view, across**2 + down**2 < 1, certain, _leaning(sight, view))
+    found = settled(view, across**2 + down**2 < 1, certain)
     mask = _in_picture(found, view)
     return Picked(mask, _fit(mask, drawn) * float(found.probability[found.mask].mean()))
 
@@ -151,24 +151,13 @@ def _certain(view: View, request: Request) -> Constraints:
     for places, certain in ((request.certain, inside), (request.unwanted, outside)):
         for place in places:
             if _is_in(place, view.window):
-                row, column = view.pixel_at(place.x, place.y)
-                nearby = slice(max(row - _DOT, 0), row + _DOT + 1), slice(max(column - _DOT, 0), column + _DOT + 1)
-                certain[nearby] = True
+                certain[view.pixel_at(place.x, place.y)] = True
     for box in request.unwanted_boxes:
         top, left = view.pixel_at(box.left, box.top)
         bottom, right = view.pixel_at(box.right, box.bottom)
         outside[top : bottom + 1, left : right + 1] = True
     outside &= ~inside
     return Constraints(inside, outside)
-
-
-def _leaning(sight: Sight, view: View) -> NDArray[np.float64] | float:
-    """What the words say of each working px, in nats."""
-    if sight.likely is None:
-        return 0.0
-    probability = np.clip(sight.likely.at(*view.places())[:, 0].astype(np.float64), 0.1, 0.9)
-    nats: NDArray[np.float64] = np.log(probability / (1 - probability))
-    return nats.reshape(view.size.height, view.size.width)
 
 
 def _window_in_picture(candidate: Candidate) -> Window:
@@ -184,14 +173,10 @@ def _window_in_picture(candidate: Candidate) -> Window:
 
 
 def _is_in(place: Place, window: Window) -> bool:
-    return (
-        window.left <= place.x <= window.right and window.top <= place.y <= window.bottom
-    )
+    return window.left <= place.x <= window.right and window.top <= place.y <= window.bottom
 
 
-def _moved(
-    values: NDArray[np.float32], source: Window, view: View
-) -> NDArray[np.float32]:
+def _moved(values: NDArray[np.float32], source: Window, view: View) -> NDArray[np.float32]:
     """Values seen through one window, as another view sees them."""
     height, width = values.shape
     x, y = view.places()
@@ -211,9 +196,7 @@ def _in_picture(found: Settled, view: View) -> NDArray[np.bool_]:
     window, picture = view.window, view.picture
     near = binary_dilation(found.mask)
     kept = np.where(near, found.probability, 0.0).astype(np.float32)
-    shown = Pillow.fromarray(kept).resize(
-        (window.width, window.height), Pillow.Resampling.BILINEAR
-    )
+    shown = Pillow.fromarray(kept).resize((window.width, window.height), Pillow.Resampling.BILINEAR)
     part = np.asarray(shown)
     mask = np.zeros((picture.height, picture.width), bool)
     mask[window.slices] = part > min(0.5, float(part.max()) * 0.999)

@@ -70,7 +70,7 @@ def test_other_settings_are_refused_by_name_with_a_next_step(out: Path) -> None:
         folder.adopt(settings(), replace=False)
     with RunFolder(out) as folder, pytest.raises(RunError) as refused:
         folder.adopt(settings(annotate=AnnotateOptions(overlap=0.25)), replace=False)
-    assert "annotate.overlap: 0.5, now 0.25" in str(refused.value)
+    assert "annotate.overlap: None, now 0.25" in str(refused.value)
     assert "--replace" in str(refused.value)
 
 
