@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ovseg_annotate.geometry import Polygon, Size
     from ovseg_annotate.image import Image, ReadingOptions, from_array, images_in, read_image
     from ovseg_annotate.label_map import LabelMap
+    from ovseg_annotate.pointing.examples import VisualExamples
+    from ovseg_annotate.pointing.marks import AreaMark, BoxMark, Mark, PointMark
+    from ovseg_annotate.pointing.picking import Picked, PickOptions
     from ovseg_annotate.refine.options import RefineOptions
     from ovseg_annotate.regions import AnnotatedImage, Region, RegionOptions
     from ovseg_annotate.scoring import Watch
@@ -35,12 +38,18 @@ _HOMES = {
     "AnnotateOptions": "annotate_options",
     "AnnotatedImage": "regions",
     "Annotation": "annotation",
+    "AreaMark": "pointing.marks",
+    "BoxMark": "pointing.marks",
     "Concept": "vocabulary",
     "FeatureStore": "feature_store",
     "Image": "image",
     "LabelMap": "label_map",
+    "Mark": "pointing.marks",
     "Outcome": "annotation",
     "OvsegError": "errors",
+    "PickOptions": "pointing.picking",
+    "Picked": "pointing.picking",
+    "PointMark": "pointing.marks",
     "Polygon": "geometry",
     "Progress": "annotation",
     "ReadingOptions": "image",
@@ -49,6 +58,7 @@ _HOMES = {
     "RegionOptions": "regions",
     "Session": "session",
     "Size": "geometry",
+    "VisualExamples": "pointing.examples",
     "Vocabulary": "vocabulary",
     "Watch": "scoring",
     "from_array": "image",
@@ -61,12 +71,18 @@ __all__ = [
     "AnnotateOptions",
     "AnnotatedImage",
     "Annotation",
+    "AreaMark",
+    "BoxMark",
     "Concept",
     "FeatureStore",
     "Image",
     "LabelMap",
+    "Mark",
     "Outcome",
     "OvsegError",
+    "PickOptions",
+    "Picked",
+    "PointMark",
     "Polygon",
     "Progress",
     "ReadingOptions",
@@ -75,6 +91,7 @@ __all__ = [
     "RegionOptions",
     "Session",
     "Size",
+    "VisualExamples",
     "Vocabulary",
     "Watch",
     "__version__",

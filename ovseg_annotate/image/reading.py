@@ -101,9 +101,7 @@ def _key_of(pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def _image_in(
-    file: BinaryIO, source: Path | BinaryIO, options: ReadingOptions, name: str
-) -> Image:
+def _image_in(file: BinaryIO, source: Path | BinaryIO, options: ReadingOptions, name: str) -> Image:
     kind = _kind_of(file, name)
     file.seek(0)
     with _decoding(name, kind):
