@@ -45,8 +45,8 @@ _CANNOT = """\
   more; use a real tower, such as `naclip@ViT-B-16-quickgelu/openai`.
 - **Words it was never taught.** They fall into pieces that mean nothing to it; `ovseg` warns and
   lists the words it knows.
-- **Things much smaller or larger than those it was taught**, about 15 to 45 px of a 96 px window:
-  set `--scale` so that they come near to that.
+- **Things smaller than about 12 px or larger than about 80 px**: set `--scale` so that they come
+  near to what it was taught.
 - **Telling examples of one concept apart**: it labels pixels, not objects.
 - Its scores below are on drawn scenes. They say how well it learned its world and nothing about
   any other.\
