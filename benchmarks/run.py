@@ -22,7 +22,9 @@ TABLE = ROOT / "docs" / "benchmarks.md"
 
 # Compared with the Label Studio SDK, which lives in an environment of its own.
 _SDK_BENCHMARKS = frozenset({"label_studio_rle.py"})
-_SDK_PYTHON = os.environ.get("OVSEG_LABEL_STUDIO_PYTHON", str(ROOT / ".venv-label-studio/bin/python"))
+_SDK_PYTHON = os.environ.get(
+    "OVSEG_LABEL_STUDIO_PYTHON", str(ROOT / ".venv-label-studio/bin/python")
+)
 
 
 @dataclass(frozen=True, slots=True)

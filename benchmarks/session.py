@@ -107,7 +107,9 @@ def bare_forward(session: Session, side: int) -> Callable[[], object]:
     """The tower's own forward over the windows of a picture, in batches like the session's."""
     card = session.engine.card
     working = working_size(picture(side, 0).size, 1.0, card.window, card.multiple_of)
-    count = len(plan_windows(working, card.window, session.engine.card.overlap, card.stride).windows)
+    count = len(
+        plan_windows(working, card.window, session.engine.card.overlap, card.stride).windows
+    )
     import open_clip  # noqa: PLC0415  the one comparison with the library itself
 
     network = open_clip.create_model("ViT-B-16").eval()

@@ -24,6 +24,10 @@ _SHAPE_TAGS: dict[Shape, str] = {
     "rectangle": "RectangleLabels",
 }
 _TOOL_TAGS: dict[Tool, str] = {"click": "KeyPointLabels", "box": "RectangleLabels"}
+_TOOL_HEADERS: dict[Tool, str] = {
+    "click": "Click on one object",
+    "box": "Drag a box around one object",
+}
 _FIELD = re.compile(r"[^\W\d][\w.\-]*")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -77,6 +81,7 @@ def labeling_config(vocabulary: Vocabulary, layout: LayoutOptions) -> str:
         # Said once: what is negative for one control is negative for all of them.
         _add_labels(control, vocabulary, words=True, negatives=shape == first)
     for tool in layout.tools:
+        ET.SubElement(root, "Header", value=_TOOL_HEADERS[tool], size="6")
         control = ET.SubElement(
             root, _TOOL_TAGS[tool], name=tool, toName="image", smart="true", smartOnly="true"
         )

@@ -102,9 +102,7 @@ def push_all(
     extra_params = backends[0].extra_params if len(backends) == 1 else {}
     images = LabelStudioImages.of(request.settings)
     progress = DownloadTalk(talk, lambda: stops.asked)
-    session = LazySession(
-        request.session.model, lambda: opened_session(request.session, progress)
-    )
+    session = LazySession(request.session.model, lambda: opened_session(request.session, progress))
     try:
         suggester = Suggester(
             session,

@@ -38,8 +38,7 @@ class WorkerLane:
     """A lane on napari's workers; call it from the main thread."""
 
     def __init__(self) -> None:
-        self._current: _Run | None = None
-        self._next: Errand | None = None
+        self._current: _Run | None = None  # may still wait for the one that ends
         self._ending: _Run | None = None  # stopped, but still in its thread
 
     @property
@@ -48,22 +47,21 @@ class WorkerLane:
 
     def start(self, errand: Errand) -> None:
         self.stop()
+        self._current = _Run(errand)
         if self._ending is None:
-            self._run(errand)
-        else:
-            self._next = errand
+            self._launch(self._current)
 
     def stop(self) -> None:
-        self._next = None
-        if self._current is not None:
-            self._current.monitor.stop()
-            self._ending, self._current = self._current, None
+        run, self._current = self._current, None
+        if run is not None:
+            run.monitor.stop()
+            if run.launched:
+                self._ending = run
 
-    def _run(self, errand: Errand) -> None:
+    def _launch(self, run: _Run) -> None:
         from napari.qt.threading import create_worker  # noqa: PLC0415  brings Qt
 
-        run = _Run(errand)
-        self._current = run
+        run.launched = True
         worker = create_worker(run.steps)
         worker.yielded.connect(lambda result: self._tell(run, result))
         worker.finished.connect(lambda: self._finish(run))
@@ -79,17 +77,17 @@ class WorkerLane:
             run.errand.end(run.error)
             return
         self._ending = None
-        if self._next is not None and self._current is None:
-            errand, self._next = self._next, None
-            self._run(errand)
+        if self._current is not None:
+            self._launch(self._current)
 
 
 class _Run:
-    """An errand under way."""
+    """An errand under way, or about to be."""
 
     def __init__(self, errand: Errand) -> None:
         self.errand = errand
         self.monitor = Monitor()
+        self.launched = False
         self.error: Exception | None = None
 
     def steps(self) -> Iterator[Any]:

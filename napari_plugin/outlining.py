@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 
 from napari_plugin.lanes import Errand, Lane
-from napari_plugin.layer_data import Labels
 from napari_plugin.monitor import Monitor, Report
 from napari_plugin.outlines import Drawn, Outlines, outlines_of
 from napari_plugin.pictures import Plane
@@ -34,7 +33,6 @@ class Outliner:
         self._steps = steps
         self._end = end
         self._waiting: dict[tuple[int, Plane], tuple[SegmentedPicture, Drawn]] = {}
-        self._seen: dict[tuple[int, Plane], Labels] = {}
         self._looks: Looks | None = None
         self._to_draw: dict[int, SegmentedPicture] = {}
         self._drawing: SegmentedPicture | None = None
@@ -49,11 +47,11 @@ class Outliner:
         key = (id(picture), plane)
         if drawn is None:
             return
-        seen = self._seen.get(key)
-        if looks == self._looks and seen is not None and np.array_equal(seen, drawn.labels):
+        seen = picture.followed.get(plane)
+        if seen is not None and seen[0] == looks and np.array_equal(seen[1], drawn.labels):
             return
         self._looks = looks
-        self._seen[key] = drawn.labels
+        picture.followed[plane] = (looks, drawn.labels)
         self._waiting[key] = (picture, drawn)
         if self._lane.monitor is None:
             self._lane.start(Errand(self._trace, self._take, self._finish))
@@ -62,7 +60,6 @@ class Outliner:
         """Labels were renumbered: what is under way has the old numbers."""
         self._lane.stop()
         self._waiting.clear()
-        self._seen.clear()
 
     def halt(self) -> None:
         """Neither trace nor draw any more."""

@@ -6,18 +6,25 @@ here, not by their names: a person may rename, move or remove any of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_plugin.layer_data import Labels, Origin, edge_width, label_colours, label_features, rgba
+from napari_plugin.layer_data import (
+    UNLABELLED_NAME,
+    Origin,
+    edge_width,
+    label_colours,
+    label_features,
+    rgba,
+)
 from napari_plugin.outlines import Outlines
 from napari_plugin.pictures import PictureSource, Plane
 from ovseg_annotate.vocabulary import Vocabulary
 
-_CHUNK = 600  # polygons added at once: the window answers between two chunks
+_CHUNK = 400  # polygons added at once: the window answers between two chunks
 
 
 class OutputLayers:
@@ -30,6 +37,7 @@ class OutputLayers:
         self.accepted: Any = None
         self.polygons: Any = None
         self.uncertainty: Any = None
+        self._coloured: dict[Any, dict[int | None, tuple[float, ...]]] = {}  # by layer
 
     def forget_removed(self) -> None:
         """Let go of the layers that the person took out of the viewer."""
@@ -72,9 +80,11 @@ class OutputLayers:
         return self.draft
 
     def need_accepted(self, origin: Origin, dtype: type[np.unsignedinteger]) -> Any:
-        """The labels that no suggestion changes."""
+        """The labels that no suggestion changes; above the suggestion, so that both show."""
         if self.accepted is None:
-            self.accepted = self._add_labels("accepted", origin, dtype, opacity=0.7)
+            active = self._viewer.layers.selection.active
+            self.accepted = self._add_labels("accepted", origin, dtype, opacity=0.35)
+            self._viewer.layers.selection.active = active  # the brush stays where it is
         return self.accepted
 
     def _add_labels(
@@ -97,12 +107,18 @@ class OutputLayers:
         for label in hidden:
             colours[label] = (*colours[label][:3], 0.0)
         for layer in (self.draft, self.accepted):
-            if layer is not None:
+            # Setting colours draws the whole layer again.
+            if layer is not None and self._coloured.get(layer.unique_id) != colours:
                 layer.colormap = colours
+                self._coloured[layer.unique_id] = colours
 
-    def describe(self, origin: Origin, shown: Labels) -> None:
+    def describe(self, origin: Origin, shares: Sequence[float]) -> None:
         """Names and shares for the status bar, provenance for whoever saves the layers."""
-        features = label_features(origin.vocabulary, shown)
+        features = {
+            "index": np.arange(len(origin.vocabulary) + 1),
+            "class": [UNLABELLED_NAME, *origin.vocabulary.names],
+            "share": [1 - sum(shares), *shares],
+        }
         for layer in (self.draft, self.accepted):
             if layer is not None:
                 layer.features = features
@@ -118,18 +134,23 @@ class OutputLayers:
         labels = np.concatenate([np.empty(0, np.int64), *(each.labels for each in outlines)])
         colours = edge_colours(labels, origin.vocabulary, hidden)
         layer = self._emptied_polygons(origin)
-        for start in range(0, len(vertices), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            layer.add(
-                vertices[part],
-                shape_type="polygon",
-                edge_color=colours[part],
-                face_color=np.zeros((len(vertices[part]), 4)),
-                edge_width=layer.current_edge_width,
-            )
-            yield
-            if layer not in self._viewer.layers:
-                return
+        shown = layer.visible
+        layer.visible = shown and len(vertices) <= _CHUNK  # every repaint would cost a chunk's time
+        try:
+            for start in range(0, len(vertices), _CHUNK):
+                part = slice(start, start + _CHUNK)
+                layer.add(
+                    vertices[part],
+                    shape_type="polygon",
+                    edge_color=colours[part],
+                    face_color=np.zeros((len(vertices[part]), 4)),
+                    edge_width=layer.current_edge_width,
+                )
+                yield
+                if layer not in self._viewer.layers:
+                    return
+        finally:
+            layer.visible = shown
         names = np.array(["", *origin.vocabulary.names])
         layer.features = {
             "class": names[labels],

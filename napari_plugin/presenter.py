@@ -75,7 +75,7 @@ class SegmentPresenter:
         self._preferences = preferences
         self._outliner = Outliner(lanes.outlining, lanes.steps, self._end_outlines)
         self._wanted: dict[Plane, None] = {}  # asked for and not shown yet, in order
-        self._warnings: tuple[str, ...] = ()
+        self._warned: set[str] = set()  # since Segment was last pressed
         workspace.table.relabelled.connect(self._forget_numbers)
         workspace.table.looks_changed.connect(self._follow_shown)
 
@@ -118,6 +118,7 @@ class SegmentPresenter:
         if settings.whole_stack:
             planes += [plane for plane in all_planes(picture.source) if plane != shown]
         self._wanted = dict.fromkeys(planes)
+        self._warned.clear()
         self._start(picture, settings)
 
     def refresh(self, settings: Settings) -> bool:
@@ -211,7 +212,6 @@ class SegmentPresenter:
         def work(monitor: Monitor) -> Iterator[Suggestion]:
             return self._suggestor.suggestions(request, monitor)
 
-        self._warnings = ()
         self._lanes.suggesting.start(
             Errand(work, lambda suggestion: self._show(picture, suggestion), self._end_run)
         )
@@ -225,9 +225,9 @@ class SegmentPresenter:
         self._wanted.pop(suggestion.plane, None)
         self.workspace.show(picture, suggestion)
         self.threshold_used.emit(suggestion.threshold)
-        if suggestion.warnings != self._warnings:
-            self._warnings = suggestion.warnings
-            for warning in suggestion.warnings:
+        for warning in suggestion.warnings:
+            if warning not in self._warned:  # once: a moving slider asks many times
+                self._warned.add(warning)
                 self.warned.emit(warning)
         self._outliner.follow(picture, suggestion.plane, self.workspace.looks)
 

@@ -21,6 +21,7 @@ from napari_plugin.presenter import Lanes, SegmentPresenter, Settings
 from napari_plugin.run_progress import RunProgress
 from napari_plugin.segment_form import OptionsForm, PictureForm, settings_of
 from napari_plugin.segment_panel import SegmentPanel
+from napari_plugin.segmented_picture import Statistics
 from napari_plugin.sessions import SessionKeeper, Sessions
 from napari_plugin.shortcuts import CONCEPT_KEYS, Shortcuts
 from napari_plugin.suggesting import Suggestor
@@ -73,6 +74,7 @@ class SegmentDock(QWidget):
         with errors_shown():
             if self.concepts.words_edit.text().strip():
                 self.concepts.add()
+            self._live_timer.stop()  # what was typed is part of this run
             self._started = time.monotonic()
             self.presenter.segment(self.picture.layer.value, self.settings())
             self._progress.start(in_activity_dock=True)
@@ -150,7 +152,7 @@ class SegmentDock(QWidget):
         layers = self.viewer.layers.events
         layers.inserted.disconnect(self._offer_layers)
         layers.removed.disconnect(self._offer_layers)
-        self.viewer.dims.events.current_step.disconnect(self._show_statistics)
+        self.viewer.dims.events.current_step.disconnect(self._turn_page)
         self.presenter.close()
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802
@@ -188,7 +190,7 @@ class SegmentDock(QWidget):
         layers = self.viewer.layers.events
         layers.inserted.connect(self._offer_layers)
         layers.removed.connect(self._offer_layers)
-        self.viewer.dims.events.current_step.connect(self._show_statistics)
+        self.viewer.dims.events.current_step.connect(self._turn_page)
         for button, action in (
             (panel.segment_button, self.segment),
             (panel.cancel_button, self.cancel),
@@ -251,8 +253,10 @@ class SegmentDock(QWidget):
         self.panel.show_end()
         self.finished.emit()
 
-    def _show_statistics(self, _event: object = None) -> None:
-        statistics = self.workspace.statistics()
+    def _turn_page(self, _event: object) -> None:
+        self.workspace.tell_statistics()
+
+    def _show_statistics(self, statistics: Statistics) -> None:
         self.concepts.model.set_statistics(statistics)
         self.panel.show_corrected(statistics.corrected)
 

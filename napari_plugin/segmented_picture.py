@@ -47,6 +47,7 @@ class SegmentedPicture:
         self.source = source
         self.name = _file_name(layer)
         self.outputs = OutputLayers(viewer, source)
+        self.followed: dict[Plane, tuple[Looks, Labels]] = {}  # what polygons were last asked for
         self._drafts: dict[Plane, PlaneDraft] = {}
         self._suggestions: dict[Plane, Suggestion] = {}
         self._outlines: dict[Plane, Outlines] = {}
@@ -65,11 +66,16 @@ class SegmentedPicture:
         draft = self._drafts.get(plane)
         return None if draft is None else draft.suggestion
 
-    def describe(self, plane: Plane, vocabulary: Vocabulary) -> None:
-        """Tell names, shares and provenance in the layers themselves."""
-        found = self.corrected(plane)
-        if found is not None:
-            self.outputs.describe(self.origin(plane, vocabulary), found[0])
+    def describe(self, plane: Plane, vocabulary: Vocabulary) -> Statistics:
+        """Tell names, shares and provenance in the layers themselves; gives what was told."""
+        told = self.statistics(plane, len(vocabulary))
+        self.outputs.describe(self.origin(plane, vocabulary), told.shares)
+        return told
+
+    def colour(self, looks: Looks) -> None:
+        """Show every concept in its colour, hidden ones not at all."""
+        self.outputs.forget_removed()
+        self.outputs.colour(looks.vocabulary, looks.hidden)
 
     def suggestion(self, plane: Plane) -> Suggestion | None:
         return self._suggestions.get(plane)
@@ -184,6 +190,7 @@ class SegmentedPicture:
         """The concepts of the table moved; `moved` has the new label of each old one."""
         self.outputs.forget_removed()
         self._outlines.clear()
+        self.followed.clear()
         for layer in (self.outputs.draft, self.outputs.accepted):
             if layer is not None:
                 table = relabelling(moved, layer.data.dtype)

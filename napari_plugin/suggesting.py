@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ovseg_annotate.scoring import Watch
 
 _KEPT_PIXELS = 2**27  # of pictures and of what was said about them, at some 10 bytes a pixel
-_SAMPLE_PIXELS = 2**20  # for a mean that is told to two digits
+_SAMPLE_PIXELS = 2**18  # for a mean that is told to two digits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +89,7 @@ class _Said:
     question: tuple[object, ...]  # everything the answer depends on, beside the picture
     annotation: Annotation
     threshold: float  # the engine's own
+    overlap: float  # likewise
 
 
 class Suggestor:
@@ -149,7 +150,8 @@ class Suggestor:
         if examples is not None:  # those of concepts that are gone are kept for their return
             examples = examples.only(words.names)
         annotation = session.annotate(image, words, asked, watch, examples)
-        said = _Said(image, question, annotation, session.engine.card.threshold)
+        card = session.engine.card
+        said = _Said(image, question, annotation, card.threshold, card.overlap)
         self._said[plane] = said
         self._said.move_to_end(plane)
         while len(self._said) * image.size.area > _KEPT_PIXELS and len(self._said) > 1:
@@ -186,7 +188,7 @@ class Suggestor:
             mean_confidence=_mean_confidence(labels, decided, len(request.vocabulary)),
             threshold=threshold,
             provenance=_provenance(
-                said, vocabulary, replace(request.annotate, threshold=threshold)
+                said, vocabulary, request.annotate.settled(said.threshold, said.overlap)
             ),
             warnings=said.annotation.warnings,
         )

@@ -23,7 +23,7 @@ _PLACE_PIXELS = 220.0  # an uncertain place is brought to about this size on the
 class Workspace:
     """Main thread only."""
 
-    statistics_changed: ClassVar[Signal] = Signal()
+    statistics_changed: ClassVar[Signal] = Signal(Statistics)  # of the shown plane
     edited: ClassVar[Signal] = Signal()  # a person changed labels; `settle` soon
     label_chosen: ClassVar[Signal] = Signal(int)  # with napari's own controls
 
@@ -67,7 +67,7 @@ class Workspace:
         self.pointing = self._pointing.get(id(layer)) if layer is not None else None
         self._places = None
         self._watch_draft()
-        self.statistics_changed.emit()
+        self.tell_statistics()
 
     def is_there(self, picture: SegmentedPicture) -> bool:
         """Whether the image layer of a picture is still in the viewer."""
@@ -80,8 +80,7 @@ class Workspace:
             self.viewer.layers.selection.active = picture.outputs.draft
         self._places = None
         self._watch_draft()
-        self.recolour()
-        self._describe()
+        self.recolour()  # the layers tell the change themselves, and `settle` follows
 
     def settle(self) -> bool:
         """Take in what the person did; False while a stroke is still being drawn."""
@@ -153,6 +152,10 @@ class Workspace:
             return Statistics()
         return self.picture.statistics(self.plane, len(self.table))
 
+    def tell_statistics(self) -> None:
+        """The viewer shows another plane, or another picture is looked at."""
+        self.statistics_changed.emit(self.statistics())
+
     def next_uncertain(self) -> Place:
         """Move the view to the place where the engine was least sure, then to the next."""
         drawn = None
@@ -173,8 +176,7 @@ class Workspace:
         if self.picture is None or not len(self.table):
             return
         looks = self.looks
-        self.picture.outputs.forget_removed()
-        self.picture.outputs.colour(looks.vocabulary, looks.hidden)
+        self.picture.colour(looks)
         if self.pointing is not None:
             self.pointing.colour(looks.vocabulary)
 
@@ -218,8 +220,10 @@ class Workspace:
     def _describe(self) -> None:
         picture, words = self.picture, len(self.table)
         if picture is not None and words and picture.suggestion(self.plane) is not None:
-            picture.describe(self.plane, self.table.vocabulary)
-        self.statistics_changed.emit()
+            told = picture.describe(self.plane, self.table.vocabulary)
+            self.statistics_changed.emit(told)
+        else:
+            self.statistics_changed.emit(Statistics())
 
     def _look_at(self, place: Place, layer: Any, plane: Plane) -> None:
         world = layer.data_to_world((*plane, place.row, place.column))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.refine.options import RefineOptions
@@ -32,6 +32,14 @@ class AnnotateOptions:
                 f"superpixels {self.superpixels} is out of range; allowed: 0, or 16 to 1000000 px"
             )
         working_scales(self.scale)
+
+    def settled(self, threshold: float, overlap: float) -> AnnotateOptions:
+        """The same with an engine's own values where none are given."""
+        return replace(
+            self,
+            threshold=threshold if self.threshold is None else self.threshold,
+            overlap=overlap if self.overlap is None else self.overlap,
+        )
 
 
 @dataclass(frozen=True, slots=True)

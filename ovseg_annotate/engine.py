@@ -55,6 +55,12 @@ class EngineCard:
     known_words: tuple[str, ...] = ()  # empty: open vocabulary; else what it was taught
     pointable: bool = False  # it is `Pointable`: visual examples and picking work
 
+    @property
+    def space(self) -> str:
+        """Equal for two engines whose vectors can be compared."""
+        parts = (self.name, self.version, self.feature_options, self.weights_digest[:16])
+        return " ".join(part for part in parts if part)
+
 
 class Engine(Protocol):
     """One segmentation system; `Features` is a frozen dataclass of tensors, windows first."""

@@ -31,7 +31,7 @@ from ovseg_annotate.options import digest_text
 from ovseg_annotate.pointing.examples import VisualExamples, examples_from
 from ovseg_annotate.pointing.leanings import Leanings, leanings_of, number_of
 from ovseg_annotate.pointing.marks import Mark, check_marks, surroundings
-from ovseg_annotate.pointing.picking import Picked, PickOptions, Sight, picked
+from ovseg_annotate.pointing.picking import Picked, PickOptions, Sight, picked, picked_in_box
 from ovseg_annotate.pointing.requests import Request
 from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.refine.region_votes import mode_vote
@@ -113,7 +113,7 @@ class Session:
         scores = self._scorer.scores(image, words.bank, options, watch, words.leanings)
         return self._decided(image, scores, words, options, watch)
 
-    def annotate_many(  # noqa: PLR0913  the same as annotate, over files
+    def annotate_many(
         self,
         paths: Iterable[Path],
         vocabulary: Vocabulary,
@@ -179,9 +179,9 @@ class Session:
         vectors = self._scorer.cell_vectors(
             image, options or AnnotateOptions(), around, watch or Watch()
         )
-        return examples_from(vectors, marks, self._engine_and_weights)
+        return examples_from(vectors, marks, self.engine.card.space)
 
-    def pick(  # noqa: PLR0913  the picture, what is pointed at, and how
+    def pick(
         self,
         image: Image,
         marks: Sequence[Mark],
@@ -189,15 +189,17 @@ class Session:
         vocabulary: Vocabulary | None = None,
         watch: Watch | None = None,
     ) -> Picked:
-        """Find the one object that the marks mean; words help where the vocabulary has them."""
+        """Find the one object that the marks mean; the words of its concept help to tell it."""
         request = Request.of(marks, image.size)
+        if request.box is not None:
+            return picked_in_box(image.pixels, request, request.box)
         options = options or PickOptions()
         features = AnnotateOptions(scale=options.scale, overlap=options.overlap)
         vectors = self._scorer.cell_vectors(image, features, request.reach, watch or Watch())
         likely = None
-        if vocabulary is not None and request.concept in vocabulary.names:
+        if vocabulary is not None:
+            number = number_of(request.concept, vocabulary)
             bank = self._words_for(vocabulary, options.contrast).bank
-            number = vocabulary.names.index(request.concept)
             scores = self._scorer.score_vectors(vectors.flat, bank)
             likely = vectors.with_values(scores.values[0, number, 0].cpu().numpy())
         return picked(Sight(image.pixels, vectors, likely), request)
@@ -224,16 +226,10 @@ class Session:
     ) -> None:
         self.close()
 
-    @property
-    def _engine_and_weights(self) -> str:
-        card = self.engine.card
-        parts = (card.name, card.version, card.feature_options, card.weights_digest[:16])
-        return " ".join(part for part in parts if part)
-
     def _with_examples(self, words: _Words, examples: VisualExamples | None) -> _Words:
         if examples is None or not len(examples):
             return words
-        examples.check_engine(self._engine_and_weights)
+        examples.check_engine(self.engine.card.space)
         told = self._scorer.score_vectors(examples.prototypes, words.bank)
         return replace(words, leanings=leanings_of(examples, told, self.engine.card.known_words))
 
@@ -279,13 +275,12 @@ class Session:
         if image.valid is not None:
             _forget_invalid(label_map, image.valid)
         taught = "" if words.leanings is None else f" examples={words.leanings.digest}"
-        overlap = card.overlap if options.overlap is None else options.overlap
-        resolved = replace(options, threshold=threshold, overlap=overlap)
+        settled = options.settled(card.threshold, card.overlap)
         provenance = Provenance(
             model=self.model,
             weights_digest=card.weights_digest,
             vocabulary=str(scores.vocabulary),
-            options=f"{digest_text(resolved)} {card.options}{taught}",
+            options=f"{digest_text(settled)} {card.options}{taught}",
             image=image.reading,
             precision=self.placement.precision,
             version=__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ _ALWAYS_REBUILT = ("text.transformer.embeddings.position_ids", "attn_mask")
 # Scale and shift of the training loss: files differ in their shape, some lack one, none is read.
 _TRAINING_ONLY = ("logit_scale", "logit_bias")
 
+# A training checkpoint keeps more beside the weights; detectron2's has them in "model".
+_INSIDE = ("state_dict", "model")
+
 
 def fill_from_file(network: nn.Module, file: Path) -> None:
-    """Put the weights of a file into a network, every tensor named and shaped as it expects."""
-    state = _as_expected(network, read_state(file))
+    """Put the weights of a tower's file into its network."""
+    fill_tower(network, read_state(file), file)
+
+
+def fill_tower(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
+    """Put a tower's weights into its network, whichever program named them."""
+    fill(network, _as_expected(network, state), file)
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], file: Path) -> None:
+    """Put weights of a file into a network, every tensor named and shaped as it expects."""
     expected = network.state_dict()
     for name, weights in state.items():
         if name in expected and weights.shape != expected[name].shape:
@@ -72,8 +85,10 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
 
 def _tensors_of(loaded: Any, file: Path) -> dict[str, Tensor]:
-    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
-        loaded = loaded["state_dict"]  # a training checkpoint keeps more beside the weights
+    for inside in _INSIDE:
+        if isinstance(loaded, dict) and isinstance(loaded.get(inside), dict):
+            loaded = loaded[inside]
+            break
     tensors = isinstance(loaded, dict) and all(isinstance(each, Tensor) for each in loaded.values())
     if not tensors:
         raise WeightsError(

@@ -1,14 +1,14 @@
 """Which of the regions that hold a mark is the thing that was meant.
 
-A marked leaf is part of ever larger regions. What speaks for one of them: it takes much to merge
-it with anything else, the marks lie near its middle, and it is no larger than it has to be. The
-weights were fitted so that the region chosen overlaps the true object most, on generated scenes
-and microscopy that no measurement uses.
+A marked leaf is part of ever larger regions. What speaks for one of them: it is unlike what it
+would merge with, the marks lie near its middle, it fills a usual share of the look, and it does
+not go on beyond the window. The weights are those with which the chosen region overlaps the true
+object most, on generated scenes and microscopy that no measurement uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -18,21 +18,21 @@ from ovseg_annotate.pointing.growing import MergeTree
 from ovseg_annotate.pointing.leaves import Leaves
 from ovseg_annotate.pointing.marks import Place
 
-_LEAST_AREA = 4.0  # working px
-
 
 @dataclass(frozen=True, slots=True)
 class Signs:
     """What speaks for a region."""
 
-    lasts: float  # log of the cost at which it becomes part of something larger
-    centrality: float  # distance of the marks from its outside, in radii of a disc as large
-    size: float  # log of the root of its area in px of the picture
+    apart: float  # log of how unlike it is to what it would merge with
+    centrality: float  # distance of the innermost mark from its outside, in radii of its disc
+    odd_size: float  # squared distance from the usual size in a look, by logarithm
+    cut_off: float  # share of its outline that lies along the window's sides
     against: float  # distance of the marks on its wrong side from its border, in the same radii
     words: float  # probability of the concept inside less that around it; 0 without words
 
 
-_WEIGHTS = Signs(lasts=2.1, centrality=2.0, size=-2.4, against=-4.0, words=6.0)
+_WEIGHTS = Signs(apart=2.2, centrality=3.5, odd_size=-0.7, cut_off=-1.0, against=-4.0, words=6.0)
+_USUAL_SIZE = -2.5  # log of the root of its share of the look
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +41,7 @@ class Candidate:
 
     leaves: Leaves
     members: NDArray[np.bool_]  # (leaves,)
+    unlike: float  # to what it would merge with
     signs: Signs
 
     @property
@@ -48,6 +49,12 @@ class Candidate:
         """Larger for what looks more like one thing that was meant."""
         weighted = zip(astuple(_WEIGHTS), astuple(self.signs), strict=True)
         return float(sum(weight * sign for weight, sign in weighted))
+
+    @property
+    def side(self) -> float:
+        """The root of its area, in px of the picture."""
+        across, down = self.leaves.view.zoom
+        return float(np.sqrt(self.leaves.areas[self.members].sum() / (across * down)))
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -59,23 +66,41 @@ class Candidate:
 def candidates(
     leaves: Leaves,
     tree: MergeTree,
-    wanted: Sequence[Place],
-    unwanted: Sequence[Place],
+    places: tuple[Sequence[Place], Sequence[Place]],
     likely: NDArray[np.float64] | None,
-) -> Iterator[Candidate]:
-    """Regions that hold a wanted place.
+) -> list[Candidate]:
+    """Regions that hold a wanted place, and the best of each of several places together.
 
-    `likely` is the probability of the concept in each leaf, where words were given.
+    `places` are those wanted and those not; `likely` is the probability of the concept in each
+    leaf, where words were given.
     """
-    starts = {_leaf_at(leaves, place) for place in wanted}
-    nodes = sorted({node for leaf in starts for node in tree.path_up(leaf)})
-    for node in nodes:
-        members = tree.members(node)
-        whole = tree.parents[node] < 0
-        if (whole and len(nodes) > 1) or leaves.areas[members].sum() < _LEAST_AREA:
-            continue
-        lasts = tree.heights[node if whole else tree.parents[node]]
-        yield Candidate(leaves, members, _signs(leaves, members, lasts, (wanted, unwanted), likely))
+    wanted, unwanted = places
+    paths = [tree.path_up(_leaf_at(leaves, place)) for place in wanted]
+    nodes = sorted({node for path in paths for node in path})
+    found = {node: _candidate(leaves, tree, node, places, likely) for node in nodes}
+    if len(set(map(tuple, paths))) == 1:
+        return list(found.values())
+    best = {}
+    for place, path in zip(wanted, paths, strict=True):
+        alone = ([place], unwanted)
+        own = [_candidate(leaves, tree, node, alone, likely) for node in path]
+        best[path[0]] = max(own, key=lambda each: each.rank)
+    members = np.any([each.members for each in best.values()], axis=0)
+    unlike = min(each.unlike for each in best.values())
+    together = Candidate(leaves, members, unlike, _signs(leaves, members, unlike, places, likely))
+    return [*found.values(), together]
+
+
+def _candidate(
+    leaves: Leaves,
+    tree: MergeTree,
+    node: int,
+    places: tuple[Sequence[Place], Sequence[Place]],
+    likely: NDArray[np.float64] | None,
+) -> Candidate:
+    members = tree.members(node)
+    unlike = tree.unlike[tree.parents[node]] if tree.parents[node] >= 0 else 0.0
+    return Candidate(leaves, members, unlike, _signs(leaves, members, unlike, places, likely))
 
 
 def _leaf_at(leaves: Leaves, place: Place) -> int:
@@ -85,19 +110,19 @@ def _leaf_at(leaves: Leaves, place: Place) -> int:
 def _signs(
     leaves: Leaves,
     members: NDArray[np.bool_],
-    lasts: float,
+    unlike: float,
     places: tuple[Sequence[Place], Sequence[Place]],
     likely: NDArray[np.float64] | None,
 ) -> Signs:
-    across, down = leaves.view.zoom
     area = float(leaves.areas[members].sum())
     radius = float(np.sqrt(area / np.pi))
     wanted, unwanted = (_depths(leaves, members, some) / radius for some in places)
     wrong = np.concatenate([-wanted[wanted < 0], unwanted[unwanted > 0]])
     return Signs(
-        lasts=float(np.log(lasts + 0.2)),
-        centrality=min(float(np.maximum(wanted, 0).mean()), 1.2),
-        size=float(np.log(area / (across * down)) / 2),
+        apart=float(np.log(unlike + 0.1)),
+        centrality=min(float(wanted.max(initial=0.0)), 1.2),
+        odd_size=(float(np.log(area / leaves.areas.sum())) / 2 - _USUAL_SIZE) ** 2,
+        cut_off=float(leaves.cut[members].sum() / np.sqrt(area)),
         against=float(np.minimum(wrong, 2.0).sum()),
         words=0.0 if likely is None else _contrast(leaves, members, likely),
     )

@@ -94,42 +94,45 @@ def cover(mark: Mark, grid: Grid) -> NDArray[np.float64]:
 
     A point counts for the cells around it, as much as they would count in interpolation.
     """
+    if isinstance(mark, PointMark):
+        return _point_cover(mark, grid)
+    if isinstance(mark, BoxMark):
+        edges_down, edges_across = (
+            np.array([mark.top, mark.bottom]),
+            np.array([mark.left, mark.right]),
+        )
+        covered = np.ones((1, 1))
+    else:
+        area = window_of(mark.mask)
+        edges_down = np.arange(area.top, area.bottom + 1.0)
+        edges_across = np.arange(area.left, area.right + 1.0)
+        covered = mark.mask[area.slices].astype(np.float64)
+    height_px, width_px = grid.cell
+    down = _overlaps(edges_down / height_px - grid.part.top, grid.part.height)
+    across = _overlaps(edges_across / width_px - grid.part.left, grid.part.width)
+    return _product(_product(down, covered), across.T)
+
+
+def _point_cover(mark: PointMark, grid: Grid) -> NDArray[np.float64]:
     rows, columns = grid.part.height, grid.part.width
     height_px, width_px = grid.cell
-    if isinstance(mark, PointMark):
-        down, low, lower = _neighbours(np.array([mark.y / height_px]) - grid.part.top, rows)
-        across, left, right = _neighbours(np.array([mark.x / width_px]) - grid.part.left, columns)
-        shares = np.zeros((rows, columns))
-        for row, vertical in ((low[0], 1 - down[0]), (lower[0], down[0])):
-            for column, horizontal in ((left[0], 1 - across[0]), (right[0], across[0])):
-                shares[row, column] += vertical * horizontal
-        return shares
-    if isinstance(mark, BoxMark):
-        vertical_edges = np.array([mark.top, mark.bottom]) / height_px - grid.part.top
-        horizontal_edges = np.array([mark.left, mark.right]) / width_px - grid.part.left
-        down_share = _overlaps(vertical_edges[:1], vertical_edges[1:], rows)[:, 0]
-        across_share = _overlaps(horizontal_edges[:1], horizontal_edges[1:], columns)[:, 0]
-        return np.outer(down_share, across_share)
-    area = window_of(mark.mask)
-    top = np.arange(area.top, area.bottom, dtype=np.float64)
-    left_edges = np.arange(area.left, area.right, dtype=np.float64)
-    down_weights = _overlaps(
-        top / height_px - grid.part.top, (top + 1) / height_px - grid.part.top, rows
-    )
-    across_weights = _overlaps(
-        left_edges / width_px - grid.part.left,
-        (left_edges + 1) / width_px - grid.part.left,
-        columns,
-    )
-    part = mark.mask[area.slices].astype(np.float64)
-    shares = down_weights @ part @ across_weights.T
+    down, low, lower = _neighbours(np.array([mark.y / height_px]) - grid.part.top, rows)
+    across, left, right = _neighbours(np.array([mark.x / width_px]) - grid.part.left, columns)
+    shares = np.zeros((rows, columns))
+    for row, vertical in ((low[0], 1 - down[0]), (lower[0], down[0])):
+        for column, horizontal in ((left[0], 1 - across[0]), (right[0], across[0])):
+            shares[row, column] += vertical * horizontal
     return shares
 
 
-def _overlaps(
-    starts: NDArray[np.float64], stops: NDArray[np.float64], cells: int
-) -> NDArray[np.float64]:
+def _overlaps(edges: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
     """(cells, spans): the length that cell k, from k to k + 1, shares with each span."""
-    edges = np.arange(cells)[:, None]
-    shared = np.minimum(edges + 1, stops[None]) - np.maximum(edges, starts[None])
-    return np.maximum(shared, 0.0)
+    starts = np.arange(cells)[:, None]
+    shared = np.minimum(starts + 1, edges[None, 1:]) - np.maximum(starts, edges[None, :-1])
+    lengths: NDArray[np.float64] = np.maximum(shared, 0.0)
+    return lengths
+
+
+def _product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    product: NDArray[np.float64] = left @ right
+    return product

@@ -102,10 +102,10 @@ class VisualExamples:
 
 def examples_from(vectors: CellVectors, marks: Sequence[Mark], engine: str) -> VisualExamples:
     """One example a mark, from the cells of (a part of) the picture that the marks are on."""
-    cells = vectors.values.reshape(-1, vectors.values.shape[-1])
+    cells = vectors.flat
     mean, whitening = _spread(cells)
     prototypes = np.stack([_prototype(vectors, mark) for mark in marks])
-    directions = _unit((prototypes - mean) @ whitening)
+    directions = _unit(((prototypes - mean) @ whitening).astype(np.float32))
     examples = VisualExamples(
         engine,
         tuple(mark.concept for mark in marks),
@@ -138,10 +138,10 @@ def _spread(cells: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
 def _prototype(vectors: CellVectors, mark: Mark) -> NDArray[np.float32]:
     """The unit mean vector of what a mark covers."""
     shares = cover(mark, vectors.grid).ravel()
-    cells = vectors.values.reshape(len(shares), -1)
+    cells = vectors.flat
     if isinstance(mark, BoxMark):
         shares = shares * _foreground(cells, shares, cover(_grown(mark), vectors.grid).ravel())
-    return _unit((shares.astype(np.float32) @ cells)[None])[0]
+    return _mean_direction(cells, shares)
 
 
 def _grown(box: BoxMark) -> BoxMark:
@@ -166,13 +166,19 @@ def _foreground(
     around = np.maximum(grown - inside, 0.0)
     if not around.any():  # the box is the whole picture
         return np.ones_like(inside)
-    surroundings = _unit((around.astype(np.float32) @ cells)[None])[0]
+    surroundings = _mean_direction(cells, around)
     distance = np.maximum(1.0 - cells @ surroundings, 0.0).astype(np.float64)
     farthest = float(distance[inside > 0].max())
     if farthest <= 0:
         return np.ones_like(inside)
     foreground: NDArray[np.float64] = (distance / farthest) ** 2
     return foreground
+
+
+def _mean_direction(cells: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The unit mean of the cells, each counted by its share."""
+    mean: NDArray[np.float32] = _unit((shares.astype(np.float32) @ cells)[None])[0]
+    return mean
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,9 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ovseg_annotate.errors import MemoryLimitError
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.pointing.cells import CellVectors, Grid
 from ovseg_annotate.tiling import WindowPlan, blend_weight
+
+_LIMIT = 2 * 2**30  # bytes of the vectors of one part
 
 
 class Gatherer:
@@ -19,6 +22,9 @@ class Gatherer:
         self._plan = plan
         self._part = part  # in cells
         self._sum: Tensor | None = None
+        first = plan.windows[0]  # all have one size
+        rows, columns = first.height // plan.stride, first.width // plan.stride
+        self._weight = blend_weight(rows, columns)[..., None]
 
     @property
     def windows(self) -> tuple[int, ...]:
@@ -38,11 +44,11 @@ class Gatherer:
         rows, columns, width = vectors.shape
         part, window, stride = self._part, self._plan.windows[number], self._plan.stride
         if self._sum is None:
-            self._sum = torch.zeros(part.height, part.width, width)
+            self._sum = torch.zeros(part.height, part.width, _checked(width, part))
         top, left = window.top // stride - part.top, window.left // stride - part.left
         first_row, first_column = max(0, -top), max(0, -left)
         last_row, last_column = min(rows, part.height - top), min(columns, part.width - left)
-        weighted = vectors.cpu().float() * blend_weight(rows, columns)[..., None]
+        weighted = vectors.cpu().float() * self._weight
         self._sum[top + first_row : top + last_row, left + first_column : left + last_column] += (
             weighted[first_row:last_row, first_column:last_column]
         )
@@ -53,3 +59,14 @@ class Gatherer:
             raise ValueError("no window was added")
         values = normalize(self._sum, dim=-1).numpy().astype(np.float32)
         return CellVectors(values, Grid(picture, self._plan.grid, self._part))
+
+
+def _checked(width: int, part: Window) -> int:
+    needed = 4 * width * part.size.area
+    if needed > _LIMIT:
+        raise MemoryLimitError(
+            f"marks over {part.width} x {part.height} cells need {needed / 2**30:.1f} GiB of "
+            f"vectors, the limit is {_LIMIT / 2**30:.0f}; mark places that lie nearer together, or "
+            "choose a smaller scale"
+        )
+    return width

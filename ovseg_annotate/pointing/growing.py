@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ class MergeTree:
     leaves: int
     parents: tuple[int, ...]  # -1 for the last
     children: tuple[tuple[int, int], ...]  # of node leaves + k
-    heights: tuple[float, ...]  # the cost at which a node came about; leaves have 0
+    unlike: tuple[float, ...]  # how unlike the two were that a node was made of; leaves have 0
 
     def path_up(self, node: int) -> list[int]:
         """The node and all that it became part of."""
@@ -46,9 +47,9 @@ def grown_regions(leaves: Leaves) -> MergeTree:
     """Merge the two most alike neighbours until one region is left."""
     growth = _Growth(leaves)
     while growth.waiting:
-        cost, first, second = heapq.heappop(growth.waiting)
+        _, first, second = heapq.heappop(growth.waiting)
         if growth.borders[first] and growth.borders[second]:
-            growth.merge(first, second, cost)
+            growth.merge(first, second)
     return growth.tree()
 
 
@@ -59,7 +60,7 @@ class _Growth:
         self._leaves = len(leaves)
         self._sizes = leaves.areas.tolist()
         self._looks = list(leaves.looks)
-        self._heights = [0.0] * len(leaves)
+        self._unlike = [0.0] * len(leaves)
         self._children: list[tuple[int, int]] = []
         # Neighbour -> length of the border and sum of the edge along it; None once merged away.
         self.borders: list[dict[int, tuple[float, float]]] = [{} for _ in range(len(leaves))]
@@ -72,12 +73,12 @@ class _Growth:
             self.waiting.append((self._cost(first, second), first, second))
         heapq.heapify(self.waiting)
 
-    def merge(self, first: int, second: int, cost: float) -> None:
+    def merge(self, first: int, second: int) -> None:
         merged = len(self._sizes)
         one, other = self._sizes[first], self._sizes[second]
         self._sizes.append(one + other)
         self._looks.append((self._looks[first] * one + self._looks[second] * other) / (one + other))
-        self._heights.append(max(cost, self._heights[first], self._heights[second]))
+        self._unlike.append(self._difference(first, second))
         self._children.append((first, second))
         borders: dict[int, tuple[float, float]] = {}
         for part in (first, second):
@@ -99,11 +100,14 @@ class _Growth:
         for number, pair in enumerate(self._children, start=self._leaves):
             for child in pair:
                 parents[child] = number
-        return MergeTree(self._leaves, tuple(parents), tuple(self._children), tuple(self._heights))
+        return MergeTree(self._leaves, tuple(parents), tuple(self._children), tuple(self._unlike))
 
     def _cost(self, first: int, second: int) -> float:
+        one, other = self._sizes[first], self._sizes[second]
+        merged: float = (one * other / (one + other)) ** _SIZE_POWER
+        return self._difference(first, second) * merged
+
+    def _difference(self, first: int, second: int) -> float:
         length, edge = self.borders[first][second]
         apart = self._looks[first] - self._looks[second]
-        one, other = self._sizes[first], self._sizes[second]
-        unlike = float(apart @ apart) ** 0.5 + edge / length
-        return float(unlike * (one * other / (one + other)) ** _SIZE_POWER)
+        return math.sqrt(apart @ apart) + edge / length

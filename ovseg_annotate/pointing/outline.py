@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ovseg_annotate.errors import MarkError
 from ovseg_annotate.pointing.views import View
 
 ROUNDS = 4
@@ -20,6 +21,7 @@ _BINS = 16  # at most, along each part of a colour
 _DEPTH = 0.12  # of the root of the area: how far from the old outline one can be sure
 _AROUND = 0.7  # of the root of the area: what counts as surroundings
 _SHAPE = 0.5  # weight of the old outline beside the colours
+_DEEP = 2.0  # where the old outline is far enough away
 _HOLD = 0.15  # of the priors against the walk
 _LEAST_PASSAGE = 0.02  # across the strongest edge
 _STEPS = 60
@@ -56,13 +58,17 @@ def settled(
     places = _colour_bins(colours)
     passages = _passages(colours)
     mask = (start | certain.inside) & ~certain.outside
-    scale = float(np.sqrt(max(np.count_nonzero(mask), 4)))
+    if not mask.any():
+        raise MarkError(
+            "what is marked as not part of the object leaves nothing of it; mark less of that"
+        )
+    scale = max(2.0, float(np.sqrt(np.count_nonzero(mask))))
     probability = mask.astype(np.float64)
     for _ in range(rounds):
         depth = _depth(mask)
         around = (depth < 0) & (depth > -_AROUND * scale) | certain.outside & (depth > -2 * scale)
         says = _log_ratio(places, mask, around)
-        says += _SHAPE * np.clip(depth / (_DEPTH * scale), -_SURE, _SURE)
+        says += _SHAPE * np.clip(depth / (_DEPTH * scale), -_DEEP, _DEEP)
         prior = 1.0 / (1.0 + np.exp(-says))
         hold = _HOLD * (np.abs(2 * prior - 1) + 0.1)
         prior[certain.inside], prior[certain.outside] = 1.0, 0.0
@@ -72,11 +78,16 @@ def settled(
         if not found.any():
             break
         mask = found
+    return Settled(probability, mask, _apart(places, mask, scale))
+
+
+def _apart(places: _Bins, mask: NDArray[np.bool_], scale: float) -> float:
     depth = _depth(mask)
     around = (depth < 0) & (depth > -_AROUND * scale)
+    if not around.any():
+        return 0.0
     says = _log_ratio(places, mask, around)
-    apart = float(says[mask].mean() - says[around].mean()) if around.any() else 0.0
-    return Settled(probability, mask, apart)
+    return float(says[mask].mean() - says[around].mean())
 
 
 def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -178,13 +189,21 @@ def _walked(
 
 def _connected(mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pieces with something that is certainly inside, or else the largest."""
-    from scipy.ndimage import label  # noqa: PLC0415
+    from scipy.ndimage import label  # noqa: PLC0415  slow to import
 
-    pieces, count = label(mask | inside)
+    if inside.any():
+        return with_any_of(mask | inside, inside)
+    pieces, count = label(mask)
     if count == 0:
         return mask
-    wanted = np.unique(pieces[inside])
-    if not len(wanted):
-        wanted = np.array([1 + int(np.bincount(pieces.ravel())[1:].argmax())])
-    kept: NDArray[np.bool_] = np.isin(pieces, wanted)
+    largest: NDArray[np.bool_] = pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax())
+    return largest
+
+
+def with_any_of(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pieces of a mask, corners counted as contact, that hold a wanted pixel."""
+    from scipy.ndimage import label  # noqa: PLC0415
+
+    pieces, _ = label(mask, np.ones((3, 3)))
+    kept: NDArray[np.bool_] = np.isin(pieces, np.unique(pieces[wanted & mask]))
     return kept

@@ -20,7 +20,7 @@ from ovseg_annotate.pointing.cells import CellVectors
 from ovseg_annotate.pointing.growing import grown_regions
 from ovseg_annotate.pointing.leaves import leaves_of
 from ovseg_annotate.pointing.marks import BoxMark, Place, window_of
-from ovseg_annotate.pointing.outline import ROUNDS, Constraints, Settled, settled
+from ovseg_annotate.pointing.outline import ROUNDS, Constraints, Settled, settled, with_any_of
 from ovseg_annotate.pointing.requests import Request
 from ovseg_annotate.pointing.views import (
     View,
@@ -36,8 +36,8 @@ _ROUGH = 72  # working px of a look that finds a rough outline
 _ROUGH_ROUNDS = 2
 _TRIED = 4  # regions that find an outline before one is chosen
 _ANOTHER_SIZE = 0.18  # by the logarithm of the root of the area
-_APART = 1.35  # weight of the colours standing apart, beside the rank
-_USUAL, _BY_PROMISE = 0.29, 0.056  # the overlap with the truth that goes with a promise
+_APART = 1.0  # weight of the colours standing apart, beside the rank
+_USUAL, _BY_PROMISE = 0.05, 0.072  # the overlap with the truth that goes with a promise
 _AROUND = 0.35  # what is seen around a region while its outline is found, in its sides
 _SLACK = 0.04  # by which an object may reach beyond its box, in sides of the box
 
@@ -73,9 +73,7 @@ class Sight:
 
 
 def picked(sight: Sight, request: Request) -> Picked:
-    """Find the object."""
-    if request.box is not None:
-        return _picked_in_box(sight, request, request.box)
+    """Find the object that points and areas mean."""
     widest = whole_pixels(request.reach, sight.size)
     found = [
         candidate
@@ -86,14 +84,14 @@ def picked(sight: Sight, request: Request) -> Picked:
     promise, best = max(tried, key=lambda pair: pair[0])
     view, settled_there = _outlined(sight, request, best, _OUTLINE, ROUNDS)
     score = float(np.clip(_USUAL + _BY_PROMISE * promise, 0.0, 1.0))
-    return Picked(_in_picture(settled_there, view), score)
+    return Picked(_in_picture(settled_there, view, request), score)
 
 
 def _shortlist(found: Sequence[Candidate]) -> list[Candidate]:
     """The best few of clearly different sizes."""
     kept: list[Candidate] = []
     for candidate in sorted(found, key=lambda each: -each.rank):
-        if all(abs(candidate.signs.size - other.signs.size) > _ANOTHER_SIZE for other in kept):
+        if all(abs(np.log(candidate.side / other.side)) > _ANOTHER_SIZE for other in kept):
             kept.append(candidate)
     return kept[:_TRIED]
 
@@ -120,12 +118,14 @@ def _seen(sight: Sight, window: Window, request: Request) -> list[Candidate]:
         None if sight.likely is None else sight.likely.at(leaves.x, leaves.y)[:, 0].astype(float)
     )
     unwanted = [place for place in request.unwanted if _is_in(place, window)]
-    return list(candidates(leaves, grown_regions(leaves), request.wanted, unwanted, likely))
+    return candidates(leaves, grown_regions(leaves), (request.wanted, unwanted), likely)
 
 
-def _picked_in_box(sight: Sight, request: Request, box: BoxMark) -> Picked:
-    drawn = whole_pixels((box.left, box.top, box.right, box.bottom), sight.size)
-    view = view_of(sight.pixels, grown(drawn, _AROUND, sight.size), _OUTLINE)
+def picked_in_box(pixels: NDArray[np.uint8], request: Request, box: BoxMark) -> Picked:
+    """Find the object of a box: its colours against those around it, no vectors needed."""
+    size = Size(*pixels.shape[:2])
+    drawn = whole_pixels((box.left, box.top, box.right, box.bottom), size)
+    view = view_of(pixels, grown(drawn, _AROUND, size), _OUTLINE)
     x, y = (places.reshape(view.size.height, view.size.width) for places in view.places())
     half_width, half_height = (box.right - box.left) / 2, (box.bottom - box.top) / 2
     across = np.abs(x - box.left - half_width) / half_width
@@ -133,7 +133,7 @@ def _picked_in_box(sight: Sight, request: Request, box: BoxMark) -> Picked:
     certain = _certain(view, request)
     certain.outside[(across > 1 + 2 * _SLACK) | (down > 1 + 2 * _SLACK)] = True
     found = settled(view, across**2 + down**2 < 1, certain)
-    mask = _in_picture(found, view)
+    mask = _in_picture(found, view, request)
     return Picked(mask, _fit(mask, drawn) * float(found.probability[found.mask].mean()))
 
 
@@ -148,7 +148,11 @@ def _fit(mask: NDArray[np.bool_], drawn: Window) -> float:
 
 def _certain(view: View, request: Request) -> Constraints:
     inside, outside = (np.zeros((view.size.height, view.size.width), bool) for _ in range(2))
-    for places, certain in ((request.certain, inside), (request.unwanted, outside)):
+    x, y = view.places()
+    for area in request.areas:
+        marked = area.mask[y.astype(int), x.astype(int)].reshape(inside.shape)
+        (inside if area.positive else outside)[marked] = True
+    for places, certain in ((request.wanted, inside), (request.unwanted, outside)):
         for place in places:
             if _is_in(place, view.window):
                 certain[view.pixel_at(place.x, place.y)] = True
@@ -188,16 +192,30 @@ def _moved(values: NDArray[np.float32], source: Window, view: View) -> NDArray[n
     return moved.reshape(view.size.height, view.size.width)
 
 
-def _in_picture(found: Settled, view: View) -> NDArray[np.bool_]:
-    """The region at the size of the whole picture; at least one pixel."""
+def _in_picture(found: Settled, view: View, request: Request) -> NDArray[np.bool_]:
+    """The region at the size of the whole picture, in accord with every mark."""
     from PIL import Image as Pillow  # noqa: PLC0415  importing the core must not import Pillow
     from scipy.ndimage import binary_dilation  # noqa: PLC0415  slow to import
 
     window, picture = view.window, view.picture
-    near = binary_dilation(found.mask)
-    kept = np.where(near, found.probability, 0.0).astype(np.float32)
+    kept = np.where(binary_dilation(found.mask), found.probability, 0.0).astype(np.float32)
     shown = Pillow.fromarray(kept).resize((window.width, window.height), Pillow.Resampling.BILINEAR)
     part = np.asarray(shown)
     mask = np.zeros((picture.height, picture.width), bool)
-    mask[window.slices] = part > min(0.5, float(part.max()) * 0.999)
+    mask[window.slices] = part > min(0.5, 0.999 * float(part.max()))
+    for area in request.areas:
+        mask[area.mask] = area.positive
+    _put(mask, request.unwanted, value=False)
+    if request.wanted:
+        wanted = np.zeros_like(mask)
+        _put(wanted, request.wanted, value=True)
+        mask |= wanted
+        seen = window_of(mask)
+        mask[seen.slices] = with_any_of(mask[seen.slices], wanted[seen.slices])
     return mask
+
+
+def _put(mask: NDArray[np.bool_], places: Sequence[Place], *, value: bool) -> None:
+    for place in places:
+        row, column = min(int(place.y), len(mask) - 1), min(int(place.x), mask.shape[1] - 1)
+        mask[row, column] = value

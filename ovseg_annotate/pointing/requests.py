@@ -19,7 +19,6 @@ from ovseg_annotate.pointing.marks import (
     surroundings,
 )
 
-_CERTAIN = 2000  # places that stand for an area where the outline is found
 _ONE_SLACK = 0.5  # px by which a mark may miss what it belongs to
 
 
@@ -30,7 +29,7 @@ class Request:
     concept: str
     wanted: tuple[Place, ...]
     unwanted: tuple[Place, ...]
-    certain: tuple[Place, ...]  # as wanted, more of them for an area
+    areas: tuple[AreaMark, ...]  # wanted and unwanted ones
     box: BoxMark | None
     unwanted_boxes: tuple[BoxMark, ...]
     marked: tuple[float, float, float, float]  # what the positive marks span
@@ -53,7 +52,7 @@ class Request:
             concept=positive[0].concept,
             wanted=_places(spread),
             unwanted=_places([mark for mark in negative if not isinstance(mark, BoxMark)]),
-            certain=_places(spread, _CERTAIN),
+            areas=tuple(mark for mark in marks if isinstance(mark, AreaMark)),
             box=boxes[0] if boxes else None,
             unwanted_boxes=tuple(mark for mark in negative if isinstance(mark, BoxMark)),
             marked=(min(lefts), min(tops), max(rights), max(bottoms)),
@@ -61,8 +60,8 @@ class Request:
         )
 
 
-def _places(marks: Sequence[PointMark | AreaMark], most: int = 32) -> tuple[Place, ...]:
-    return tuple(place for mark in marks for place in places_of(mark, most))
+def _places(marks: Sequence[PointMark | AreaMark]) -> tuple[Place, ...]:
+    return tuple(place for mark in marks for place in places_of(mark))
 
 
 def _check_one_object(positive: Sequence[Mark], boxes: Sequence[BoxMark]) -> None:

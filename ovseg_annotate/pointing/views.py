@@ -11,7 +11,7 @@ from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.resampling import resampled
 
 _SMALLEST = 48  # px of the picture: the closest look
-_STEP = 2.2  # from one look to the next wider one
+_STEP = 2.6  # from one look to the next wider one
 _LAB_UNIT = 25.0  # a clear difference of colour
 
 

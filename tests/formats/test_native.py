@@ -92,7 +92,11 @@ def changed(image: AnnotatedImage, **fields: Any) -> bytes:
         ("schema", 2, "newer version.*update"),
         ("width", 0, r"here\.width: expected a whole number from 1"),
         ("width", 2**31, "more than 2147483648 pixels"),
-        ("kind", "guess", r"here\.kind: expected one of suggestion, correction, accepted, got 'guess'"),
+        (
+            "kind",
+            "guess",
+            r"here\.kind: expected one of suggestion, correction, accepted, got 'guess'",
+        ),
         ("vocabulary", "a; a", "stands twice"),
         ("name", 3, r"here\.name: expected a text, got 3"),
         ("regions", {}, r"here\.regions: expected a list"),

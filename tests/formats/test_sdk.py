@@ -25,7 +25,8 @@ pytestmark = pytest.mark.sdk
 @pytest.fixture(scope="module")
 def sdk_python() -> str:
     python = Path(
-        os.environ.get("OVSEG_LABEL_STUDIO_PYTHON") or ROOT / ".venv-label-studio" / "bin" / "python"
+        os.environ.get("OVSEG_LABEL_STUDIO_PYTHON")
+        or ROOT / ".venv-label-studio" / "bin" / "python"
     )
     if not python.exists():
         pytest.skip("run make test, which builds it")

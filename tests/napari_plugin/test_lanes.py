@@ -50,7 +50,7 @@ def test_results_arrive_in_order_in_the_main_thread(qtbot: QtBot) -> None:
         told.ends.append,
     )
     lane.start(told.errand)
-    qtbot.waitUntil(lambda: bool(told.ends))
+    qtbot.waitUntil(lambda: bool(told.ends), timeout=20_000)
     assert told.results == [0, 1, 2]
     assert threads == {threading.main_thread()}
     assert told.ends == [None]
@@ -60,7 +60,7 @@ def test_results_arrive_in_order_in_the_main_thread(qtbot: QtBot) -> None:
 def test_an_error_is_told_at_the_end(qtbot: QtBot) -> None:
     lane, told = WorkerLane(), Told(failing)
     lane.start(told.errand)
-    qtbot.waitUntil(lambda: bool(told.ends))
+    qtbot.waitUntil(lambda: bool(told.ends), timeout=20_000)
     assert told.results == [1]
     assert str(told.ends[0]) == "broken"
 
@@ -74,7 +74,7 @@ def test_the_latest_wish_wins_and_the_former_is_not_told(qtbot: QtBot) -> None:
     lane.start(new.errand)
     first.opened.set()
     second.opened.set()
-    qtbot.waitUntil(lambda: bool(new.ends))
+    qtbot.waitUntil(lambda: bool(new.ends), timeout=20_000)
     assert (old.results, old.ends) == ([], [])
     assert (never.results, never.ends) == ([], [])
     assert new.results == ["second"]
@@ -87,10 +87,11 @@ def test_two_errands_never_run_at_once(qtbot: QtBot) -> None:
     new = Told(second.work)
     lane.start(new.errand)
     assert not second.entered.is_set()
+    assert lane.monitor is not None  # it is busy all the same
     first.opened.set()
-    qtbot.waitUntil(second.entered.is_set)
+    qtbot.waitUntil(second.entered.is_set, timeout=20_000)
     second.opened.set()
-    qtbot.waitUntil(lambda: bool(new.ends))
+    qtbot.waitUntil(lambda: bool(new.ends), timeout=20_000)
 
 
 def test_a_stopped_lane_is_idle_at_once_and_tells_nothing_more(qtbot: QtBot) -> None:
@@ -105,5 +106,5 @@ def test_a_stopped_lane_is_idle_at_once_and_tells_nothing_more(qtbot: QtBot) -> 
     assert monitor.is_stopped()
     gate.opened.set()
     lane.start(after.errand)
-    qtbot.waitUntil(lambda: bool(after.ends))
+    qtbot.waitUntil(lambda: bool(after.ends), timeout=20_000)
     assert (told.results, told.ends) == ([], [])

@@ -32,7 +32,7 @@ def dock(viewer: ViewerModel, qtbot: QtBot) -> Iterator[SegmentDock]:
     made.options.contrast.value = "none"
     qtbot.addWidget(made)
     yield made
-    qtbot.waitUntil(lambda: made.presenter.idle)
+    qtbot.waitUntil(lambda: made.presenter.idle, timeout=20_000)
 
 
 def run(dock: SegmentDock, qtbot: QtBot, words: str = "red; green; blue") -> None:
@@ -197,9 +197,11 @@ def test_a_stroke_is_taken_in_and_counted(dock: SegmentDock, qtbot: QtBot) -> No
     run(dock, qtbot)
     labels = layer(dock, "suggestion")
     labels.data_setitem((np.arange(10), np.arange(10)), 2)
-    qtbot.waitUntil(lambda: dock.panel.corrected_label.text() == "10 pixels are yours")
+    qtbot.waitUntil(
+        lambda: dock.panel.corrected_label.text() == "10 pixels are yours", timeout=20_000
+    )
     labels.undo()
-    qtbot.waitUntil(lambda: dock.panel.corrected_label.text() == "")
+    qtbot.waitUntil(lambda: dock.panel.corrected_label.text() == "", timeout=20_000)
 
 
 def test_removing_a_concept_with_a_persons_pixels_asks_first(

@@ -66,7 +66,12 @@ def _draw_objects(rules: SceneRules, style: SceneStyle, rng: np.random.Generator
         add_crowd(board, int(rng.integers(4, 10)) * times, objects, rng)
     canvas = to_grey(board.canvas) if grey else board.canvas
     regions = board.regions()
-    return Scene(photographed(canvas, rng), board.instances, regions, caption_of([one.attributes for one in regions], rng))
+    return Scene(
+        photographed(canvas, rng),
+        board.instances,
+        regions,
+        caption_of([one.attributes for one in regions], rng),
+    )
 
 
 def _diameters(

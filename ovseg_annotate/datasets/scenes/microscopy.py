@@ -63,7 +63,9 @@ def draw_microscopy(rules: SceneRules, rng: np.random.Generator) -> Scene:
         for label, attributes in enumerate((ground, *bodies), start=1)
     )
     instances = slide.labels + np.uint16(1)
-    return Scene(to_bytes(canvas), instances, regions, caption_of([one.attributes for one in regions], rng))
+    return Scene(
+        to_bytes(canvas), instances, regions, caption_of([one.attributes for one in regions], rng)
+    )
 
 
 def _draw_slide(rules: SceneRules, method: Method, rng: np.random.Generator) -> Slide:

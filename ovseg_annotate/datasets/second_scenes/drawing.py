@@ -66,7 +66,12 @@ def draw_second_scene(rules: SceneRules, seed: int) -> Scene:
         _paint(ground.fine, one, rng)
     described = [*ground.regions, *(one.attributes for one in objects)]
     instances, regions = _without_hidden(labels, described)
-    return Scene(_developed(ground.fine, rng), instances, regions, caption_of([one.attributes for one in regions], rng))
+    return Scene(
+        _developed(ground.fine, rng),
+        instances,
+        regions,
+        caption_of([one.attributes for one in regions], rng),
+    )
 
 
 def _objects(rules: SceneRules, rng: np.random.Generator) -> list[_Object]:
