@@ -34,6 +34,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
+import torch
 from PIL import Image as Pillow
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -54,6 +55,7 @@ from ovseg_annotate.session import open_session  # noqa: E402
 from ovseg_annotate.vocabulary import Vocabulary  # noqa: E402
 
 SIDE = 1024  # px
+PREDICTIONS = 10  # each of a picture that neither side has seen
 RUNS = 20
 MINUTES = 5.0
 WORDS = Vocabulary.parse("nucleus: cell nucleus; bacterium; -tissue; -dark background")
@@ -124,10 +126,11 @@ def body(number: int, config: str = CONFIG, project: str = "1.1") -> dict[str, A
 
 
 def report_predict(client: httpx2.Client, pictures: Pictures) -> list[dict[str, Any]]:
+    torch.set_num_threads(1)  # as the server has
     session = open_session("naclip@mini", device="cpu")
     options = SuggestOptions()
     alone, asked, produced = [], [], []
-    for number in range(RUNS + 1):
+    for number in range(PREDICTIONS + 1):
         image = image_of_bytes(pictures.png(number), "picture")
         begun = time.perf_counter()
         session.annotate(image, WORDS, options.annotate).regions(options.regions)

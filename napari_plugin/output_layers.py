@@ -24,7 +24,7 @@ from napari_plugin.outlines import Outlines
 from napari_plugin.pictures import PictureSource, Plane
 from ovseg_annotate.vocabulary import Vocabulary
 
-_CHUNK = 400  # polygons added at once: the window answers between two chunks
+_CHUNK = 16_000  # vertices added at once, or little more: the window answers between two chunks
 
 
 class OutputLayers:
@@ -135,10 +135,11 @@ class OutputLayers:
         colours = edge_colours(labels, origin.vocabulary, hidden)
         layer = self._emptied_polygons(origin)
         shown = layer.visible
-        layer.visible = shown and len(vertices) <= _CHUNK  # every repaint would cost a chunk's time
+        chunks = _chunks(vertices)
+        layer.visible = shown and len(chunks) <= 1  # every repaint would cost a chunk's time
         try:
-            for start in range(0, len(vertices), _CHUNK):
-                part = slice(start, start + _CHUNK)
+            yield
+            for part in chunks:
                 layer.add(
                     vertices[part],
                     shape_type="polygon",
@@ -173,6 +174,15 @@ class OutputLayers:
         else:
             self.polygons.data = []
         return self.polygons
+
+
+def _chunks(vertices: Sequence[NDArray[np.float64]]) -> list[slice]:
+    """Consecutive polygons, each chunk with about as many vertices."""
+    if not vertices:
+        return []
+    before = np.cumsum([0, *(len(each) for each in vertices[:-1])]) // _CHUNK
+    starts = np.unique(before, return_index=True)[1].tolist()
+    return [slice(*pair) for pair in zip(starts, [*starts[1:], len(vertices)], strict=True)]
 
 
 def on_plane(vertices: NDArray[np.float64], plane: Plane) -> NDArray[np.float64]:

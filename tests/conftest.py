@@ -21,3 +21,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def napari_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A napari that neither reads nor writes anybody's settings; napari takes a place only once."""
+    from napari import settings  # noqa: PLC0415  most tests need none
+
+    path = tmp_path_factory.mktemp("napari") / "settings.yaml"
+    settings.get_settings(path)
+    settings.get_plugin_settings(path_dir=path.parent)

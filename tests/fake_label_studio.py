@@ -48,6 +48,7 @@ class FakeLabelStudio:
     task_count: int
     faults: Faults = lambda method, path, number: None
     stored: dict[int, list[str]] = field(default_factory=dict)  # model versions by task
+    labelled: frozenset[int] = frozenset()  # tasks that a person has annotated
     shown_version: str = ""
     requests: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)  # Authorization headers that came
@@ -135,7 +136,14 @@ class FakeLabelStudio:
             if not without & set(self.stored.get(task, ()))
         ]
         page = left[: int(request.query_params["page_size"])]
-        tasks = [{"id": task, "data": {"image": f"/data/upload/3/{task}.png"}} for task in page]
+        tasks = [
+            {
+                "id": task,
+                "data": {"image": f"/data/upload/3/{task}.png"},
+                "total_annotations": int(task in self.labelled),
+            }
+            for task in page
+        ]
         return JSONResponse({"total": len(left), "tasks": tasks})
 
     async def _predictions(self, request: Request) -> Response:

@@ -31,7 +31,8 @@ class Signs:
     words: float  # probability of the concept inside less that around it; 0 without words
 
 
-_WEIGHTS = Signs(apart=2.2, centrality=3.5, odd_size=-0.7, cut_off=-1.0, against=-4.0, words=6.0)
+_WEIGHTS = Signs(apart=2.2, centrality=3.5, odd_size=-0.7, cut_off=-1.0, against=-2.5, words=6.0)
+_LESS_OF_A_THING = 2.0  # by rank
 _USUAL_SIZE = -2.5  # log of the root of its share of the look
 
 
@@ -75,20 +76,35 @@ def candidates(
     leaf, where words were given.
     """
     wanted, unwanted = places
-    paths = [tree.path_up(_leaf_at(leaves, place)) for place in wanted]
-    nodes = sorted({node for path in paths for node in path})
-    found = {node: _candidate(leaves, tree, node, places, likely) for node in nodes}
-    if len(set(map(tuple, paths))) == 1:
-        return list(found.values())
-    best = {}
-    for place, path in zip(wanted, paths, strict=True):
-        alone = ([place], unwanted)
-        own = [_candidate(leaves, tree, node, alone, likely) for node in path]
-        best[path[0]] = max(own, key=lambda each: each.rank)
-    members = np.any([each.members for each in best.values()], axis=0)
-    unlike = min(each.unlike for each in best.values())
+    starts = dict(zip((_leaf_at(leaves, place) for place in wanted), wanted, strict=True))
+    nodes = sorted({node for leaf in starts for node in tree.path_up(leaf)})
+    found = [_candidate(leaves, tree, node, places, likely) for node in nodes]
+    if len(starts) == 1:
+        return found
+    parts = [
+        max(
+            (_candidate(leaves, tree, node, ([place], unwanted), likely) for node in path),
+            key=lambda each: each.rank,
+        )
+        for place, path in ((place, tree.path_up(leaf)) for leaf, place in starts.items())
+    ]
+    members, unlike = _together(parts, list(starts))
     together = Candidate(leaves, members, unlike, _signs(leaves, members, unlike, places, likely))
-    return [*found.values(), together]
+    return [*found, together]
+
+
+def _together(parts: Sequence[Candidate], starts: Sequence[int]) -> tuple[NDArray[np.bool_], float]:
+    """The leaves of several regions, and how unlike the best one is to what it would merge with.
+
+    A place whose own region is much less of a thing than the best adds its leaf alone.
+    """
+    best = max(parts, key=lambda part: part.rank)
+    members = best.members.copy()
+    for part, leaf in zip(parts, starts, strict=True):
+        members[leaf] = True
+        if part.rank > best.rank - _LESS_OF_A_THING:
+            members |= part.members
+    return members, best.unlike
 
 
 def _candidate(

@@ -95,6 +95,20 @@ def test_another_model_version_is_pushed_beside_the_first(journal: Path) -> None
     assert fake.stored == {1: [VERSION], 2: ["older", VERSION], 3: [VERSION]}
 
 
+def test_tasks_that_a_person_labelled_are_left_alone_on_request(journal: Path) -> None:
+    fake = FakeLabelStudio(4, labelled=frozenset({2, 3}))
+    pushed(fake, journal, options=PushOptions(PROJECT, unlabelled=True))
+    assert sorted(fake.stored) == [1, 4]
+    pushed(fake, journal)
+    assert sorted(fake.stored) == [1, 2, 3, 4]
+
+
+def test_tasks_are_asked_for_as_they_are_needed(journal: Path) -> None:
+    fake = FakeLabelStudio(1000)
+    pushed(fake, journal, stopped=lambda: fake.stored_count >= 5)
+    assert fake.requests.count("GET /api/tasks") <= 1 + fake.stored_count // 100
+
+
 def test_a_prediction_that_came_while_the_task_was_in_work_is_not_doubled(journal: Path) -> None:
     fake = FakeLabelStudio(1)
 
@@ -119,12 +133,12 @@ def test_a_failed_task_costs_no_other_and_is_tried_again_next_time(journal: Path
     failed = [outcome for outcome in outcomes if outcome.pushed is Pushed.FAILED]
     assert failed == [TaskOutcome(3, Pushed.FAILED, "the picture is damaged")]
     with Journal(journal) as opened:
-        assert [(each.task, each.reason) for each in opened.failures()] == [
+        assert [(each.task, each.reason) for each in opened.failures(10)] == [
             (3, "the picture is damaged")
         ]
     assert [outcome.task for outcome in pushed(fake, journal)] == [3]
     with Journal(journal) as opened:
-        assert opened.failures() == ()
+        assert opened.failures(10) == ()
 
 
 def test_a_prediction_that_label_studio_refuses_is_a_failure_with_its_reason(

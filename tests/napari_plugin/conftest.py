@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from napari.utils.notifications import Notification, notification_manager
@@ -15,12 +14,8 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY"):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from napari import settings  # noqa: PLC0415
-
-    path: Path = tmp_path_factory.mktemp("napari") / "settings.yaml"
-    settings.get_settings(path)
-    settings.get_plugin_settings(path_dir=path.parent)
+def _own_settings(napari_settings: None) -> None:
+    pass
 
 
 @pytest.fixture

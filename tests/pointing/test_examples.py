@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fake_engine import FakeEngine
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -277,3 +278,17 @@ def test_the_bundled_model_is_pointable_and_learns_an_unknown_word() -> None:
     both = ((labels == 1) & disc).sum() / ((labels == 1) | disc).sum()
     assert both > 0.6
     assert (session.annotate(image, words).label_map.labels[disc] == 1).mean() < 0.2
+
+
+def test_vectors_score_as_the_cells_they_come_from() -> None:
+    session = open_session("naclip@mini")
+    engine = session.engine
+    assert isinstance(engine, Pointable)
+    bank = session.text_bank(Vocabulary.parse("red; nucleus; -grass"))
+    windows = torch.randn(1, 3, engine.card.window.height, engine.card.window.width)
+    features = engine.encode_image(windows)
+    cells = engine.cell_vectors(features)
+    scores = engine.score(features, bank).values[0].flatten(1)
+    alone = engine.score_vectors(cells.flatten(0, 2), bank).values[0, :, 0]
+    assert_allclose(alone.numpy(), scores.numpy(), atol=1e-5)
+    assert_allclose(cells.norm(dim=-1).numpy(), 1, atol=1e-5)
