@@ -42,7 +42,7 @@ $(LABEL_STUDIO)/made-install: tests/label_studio_environment.txt
 
 demo: $(VENV)/made-install
 	@rm -rf demo
-	$(BIN)/ovseg scenes demo --style microscopy --count 12 --seed 3 --size 192 --object-scale 2
+	$(BIN)/ovseg scenes demo --style microscopy --count 12 --seed 3 --size 192
 	$(BIN)/ovseg annotate demo/pictures --prompts @demo/words.yaml --out demo/labels --formats label-studio,masks
 	$(BIN)/ovseg compare demo/labels demo/truth
 	$(BIN)/ovseg show demo/labels
