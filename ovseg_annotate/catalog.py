@@ -42,6 +42,7 @@ class EngineEntry:
     description: str
     opener: str  # "module:attribute" of an `EngineOpener`
     options: str | None  # "module:attribute" of its options dataclass; None: not told
+    trained: bool = False  # its weights come from a training of its own, not with a tower
 
 
 def _training_free(name: str, description: str) -> EngineEntry:
@@ -54,6 +55,13 @@ def _training_free(name: str, description: str) -> EngineEntry:
     )
 
 
+def _trained(name: str, description: str) -> EngineEntry:
+    module = f"ovseg_annotate.engines.{name}"
+    return EngineEntry(
+        name, f"{description}; trained", f"{module}:open_{name}", f"{module}:OPTIONS", trained=True
+    )
+
+
 ENGINES: tuple[EngineEntry, ...] = (
     _training_free("naclip", "neighbours attend to one another; the default"),
     _training_free("clearclip", "like attends to like, without residual; the simplest"),
@@ -61,6 +69,9 @@ ENGINES: tuple[EngineEntry, ...] = (
     _training_free("maskclip", "every cell for itself; a baseline"),
     _training_free("scclip", "repairs odd cells, uses middle layers; best published, slower"),
     _training_free("conv", "for ConvNeXt towers, whose features are dense as they are"),
+    _trained("catseg", "refines cosines over space and concepts; what the next ones add to"),
+    _trained("logoseg", "holds back what is not there, sees regions and neighbours"),
+    _trained("fgaseg", "words look at the window first; a local map beside the cosines"),
 )
 
 
@@ -253,8 +264,13 @@ def weights_digest(model: str) -> str | None:
     None: the weights are not on this machine yet, or only the loaded engine knows.
     """
     name = parse_model(model)
-    if engine_named(name.engine) not in ENGINES:
+    entry = engine_named(name.engine)
+    if entry not in ENGINES:
         return None
+    if entry.trained:
+        from ovseg_annotate.backbones.system_folder import find_system  # noqa: PLC0415
+
+        return find_system(name.engine, name.weights).digest
     from ovseg_annotate.backbones.digests import tower_digest  # noqa: PLC0415
 
     return tower_digest(name.weights)
@@ -277,8 +293,11 @@ def _bundled() -> tuple[ModelEntry, ...]:
             licence = str(facts.get("licence", "unknown"))
             description = str(facts.get("description", "comes with this package"))
             size = max(round(weights.stat().st_size / 1e6), 1)
+            trained = (entry.name for entry in ENGINES if entry.trained)
+            systems = tuple(name for name in trained if (folder / name / "system.json").is_file())
+            takers = (*_TRANSFORMERS, *systems)
             entries.append(
-                ModelEntry(folder.name, _TRANSFORMERS, State.BUNDLED, size, licence, description)
+                ModelEntry(folder.name, takers, State.BUNDLED, size, licence, description)
             )
     return tuple(entries)
 

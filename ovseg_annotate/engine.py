@@ -8,13 +8,12 @@ score(features, text)    -> ClassScores    fast, once per change of words
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ovseg_annotate.errors import ModelError
 from ovseg_annotate.geometry import Size
@@ -104,23 +103,15 @@ def pointable(engine: Engine) -> Pointable:
     return engine
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingBatch:
-    """Pictures with their exact words, for engines that learn."""
-
-    images: Tensor  # (pictures, 3, height, width), normalised
-    labels: Tensor  # (pictures, height, width) int64; concept number + 1; 0 is ignored
-    vocabulary: Vocabulary
-
-
-@runtime_checkable
-class Trainable(Protocol):
-    """What the training loop needs of an engine."""
-
-    @property
-    def module(self) -> nn.Module: ...
-
-    def losses(self, batch: TrainingBatch) -> Mapping[str, Tensor]: ...
+def check_windows(windows: Tensor, card: EngineCard) -> None:
+    """Refuse what the card excludes."""
+    shape, step = tuple(windows.shape), card.multiple_of
+    pictures = len(shape) == 4 and shape[1] == 3
+    if not pictures or not all(side and side % step == 0 for side in shape[2:]):
+        raise ModelError(
+            f"{card.name} takes windows (windows, 3, height, width) with sides that are multiples "
+            f"of {step}, got {shape}; pad them to the next multiple"
+        )
 
 
 FeaturesT = TypeVar("FeaturesT")

@@ -21,11 +21,12 @@ def read_options(kind: type[Kind], mapping: Mapping[str, object]) -> Kind:
     """Make a `kind` from `mapping`; an unknown key is an error that lists the keys there are.
 
     Texts are converted to the annotated type of the field, so `{"overlap": "0.5"}` from a
-    command line and `{"overlap": 0.5}` from TOML give the same options.
+    command line and `{"overlap": 0.5}` from TOML give the same options; `{"refine.method": ...}`
+    is short for `{"refine": {"method": ...}}`.
     """
     fields = option_types(kind)
     values: dict[str, Any] = {}
-    for given, value in mapping.items():
+    for given, value in _nested(mapping).items():
         name = given.replace("-", "_")
         if name not in fields:
             raise OptionError(
@@ -34,6 +35,23 @@ def read_options(kind: type[Kind], mapping: Mapping[str, object]) -> Kind:
             )
         values[name] = _converted(value, fields[name], given)
     return kind(**values)
+
+
+def _nested(mapping: Mapping[str, object]) -> dict[str, object]:
+    """Keys with a dot, as a command line has them, as tables."""
+    nested = {key: value for key, value in mapping.items() if "." not in key}
+    for given, value in mapping.items():
+        table, dot, rest = given.partition(".")
+        if not dot:
+            continue
+        inner = nested.setdefault(table, {})
+        if not isinstance(inner, Mapping):
+            raise OptionError(
+                f"option {given!r} is a part of {table!r}, which is {inner!r} already; give one of "
+                "the two"
+            )
+        nested[table] = {**inner, rest: value}
+    return nested
 
 
 def option_types(kind: type[Any]) -> dict[str, Any]:
@@ -56,6 +74,8 @@ def _converted(value: object, wanted: Any, key: str) -> object:  # noqa: PLR0911
     origin = typing.get_origin(wanted)
     if origin in (types.UnionType, typing.Union):
         return _converted_to_one_of(value, typing.get_args(wanted), key)
+    if origin is Mapping:  # a table for a reader further in
+        return _converted_table(value, key)
     if origin is tuple:
         return _converted_tuple(value, typing.get_args(wanted), key)
     if origin is typing.Literal:
@@ -91,6 +111,12 @@ def _converted_to_one_of(value: object, kinds: tuple[Any, ...], key: str) -> obj
         except OptionError as error:
             problem = error
     raise problem if problem is not None else OptionError(f"option {key!r} takes no value")
+
+
+def _converted_table(value: object, key: str) -> object:
+    if isinstance(value, Mapping):
+        return value
+    raise OptionError(f"option {key!r}: expected a table, got {value!r}")
 
 
 def _converted_tuple(value: object, items: tuple[Any, ...], key: str) -> tuple[object, ...]:

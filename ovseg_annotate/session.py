@@ -245,7 +245,7 @@ class Session:
             bank = self.engine.encode_text(competing)
             if contrast == "auto" and competing != vocabulary:
                 bank = self.engine.encode_text(without_echoes(vocabulary, bank))
-        words = _Words(bank, advice_on(bank, known_words))
+        words = _Words(bank, (*bank.warnings, *advice_on(bank, known_words)))
         with self._words_lock:
             self._words[key] = words
             while len(self._words) > _VOCABULARIES:
@@ -275,12 +275,13 @@ class Session:
         if image.valid is not None:
             _forget_invalid(label_map, image.valid)
         taught = "" if words.leanings is None else f" examples={words.leanings.digest}"
+        worded = f" {words.bank.wording}" if words.bank.wording else ""
         settled = options.settled(card.threshold, card.overlap)
         provenance = Provenance(
             model=self.model,
             weights_digest=card.weights_digest,
             vocabulary=str(scores.vocabulary),
-            options=f"{digest_text(settled)} {card.options}{taught}",
+            options=f"{digest_text(settled)} {card.options}{worded}{taught}",
             image=image.reading,
             precision=self.placement.precision,
             version=__version__,

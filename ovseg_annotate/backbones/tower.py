@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -111,3 +111,7 @@ class Clip:
     text: TextTower
     # The image network and the text network, disjoint: to move them to a device and dtype.
     modules: tuple[torch.nn.Module, torch.nn.Module]
+
+
+def is_transformer(tower: VisionTower | ConvTower) -> TypeGuard[VisionTower]:
+    return hasattr(tower, "blocks_on")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,6 @@ from ovseg_annotate.cli.talk import Talk
 
 if TYPE_CHECKING:
     from ovseg_annotate.training.progress import Progress
-    from ovseg_annotate.training.recipes import MiniRecipe
 
 _SAY_EVERY = 20  # steps
 
@@ -26,7 +25,7 @@ class TrainOptions:
     out: Path = Path("runs/mini")  # checkpoints and log; the same command goes on there
     device: str = "auto"  # auto, cpu, cuda, mps
     nuclei: Path | None = None  # folder of real nuclei pictures that take part: images/, labels/
-    export: Path | None = None  # at the end, write a folder for naclip@FOLDER
+    export: Path | None = None  # at the end, write a folder for ENGINE@FOLDER
 
 
 def train(
@@ -36,27 +35,21 @@ def train(
     """Train by a recipe; stopped at any moment, the same command goes on with the same numbers."""
     from ovseg_annotate.devices import placement  # noqa: PLC0415  imports torch
     from ovseg_annotate.training.distributed import peers_of_torchrun  # noqa: PLC0415
-    from ovseg_annotate.training.export import export_mini  # noqa: PLC0415
     from ovseg_annotate.training.loop import Ending  # noqa: PLC0415
-    from ovseg_annotate.training.recipes import read_recipe, train_mini  # noqa: PLC0415
+    from ovseg_annotate.training.recipes import read_recipe  # noqa: PLC0415
 
     talk = Talk()
-    wanted = _with_nuclei(read_recipe(recipe), options.nuclei)
+    changes = {} if options.nuclei is None else {"nuclei_folder": str(options.nuclei)}
+    wanted = read_recipe(recipe, {"pictures": changes} if changes else None)
     device = placement(options.device, "float32", half_precision=True).device
     with peers_of_torchrun(device) as peers:
-        outcome = train_mini(wanted, options.out, _teller(talk), device, peers)
+        outcome = wanted.train(options.out, _teller(talk), device, peers)
     if outcome.ending is Ending.STOPPED:
         talk.say(f"stopped after step {outcome.step}; the same command goes on from there")
         raise typer.Exit(Exit.TERMINATED)
     if options.export is not None and peers.leads:
-        export_mini(options.out, options.export, wanted.shape)
+        wanted.export(options.out, options.export)
         typer.echo(options.export)
-
-
-def _with_nuclei(recipe: MiniRecipe, folder: Path | None) -> MiniRecipe:
-    if folder is None:
-        return recipe
-    return replace(recipe, pictures=replace(recipe.pictures, nuclei_folder=str(folder)))
 
 
 def _teller(talk: Talk) -> Callable[[Progress], None]:

@@ -14,8 +14,8 @@ NORM_GROUP = 16  # channels a group of the decoder's normalisation
 class TrunkSizes:
     """What the shapes of the weights follow from; the defaults are the published ones."""
 
-    shared: int  # width of the space that text and cells share
-    tower: int  # width of the tower's own tokens
+    shared: int = 512  # width of the space that text and cells share
+    tower: int = 768  # width of the tower's own tokens
     phrases: int = 1  # of every concept: channels of the cost volume
     hidden: int = 128
     heads: int = 4
@@ -61,6 +61,7 @@ class TrunkOptions:
     training_pool: int = 2  # the same in training
     padded_to: int = 256  # concepts the mixing is told of at least; 0: as many as there are
     keep: int = 256  # concepts that are scored, those with the highest peak; 0: all
+    on_cosines: bool = False  # logits are a correction of the plain cosines: for short trainings
     cells_at_once: int = 8_192  # worked on together; bounds memory and changes no answer
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from ovseg_annotate.datasets.pair_archives import Sample, samples_in
 from ovseg_annotate.errors import FormatError, OvsegError
@@ -44,7 +45,7 @@ def read_pairs(
 
     A table or an archive that is damaged as a whole is an error in any case.
     """
-    for name, load in _sources(path):
+    for name, load in pair_sources(path):
         try:
             image, text = load()
         except OvsegError as error:
@@ -55,10 +56,11 @@ def read_pairs(
             yield ImageTextPair(name, image, text)
 
 
-_Load = Callable[[], tuple[Image, str]]
+PairLoader: TypeAlias = Callable[[], tuple[Image, str]]
 
 
-def _sources(path: Path) -> Iterator[tuple[str, _Load]]:
+def pair_sources(path: Path) -> Iterator[tuple[str, PairLoader]]:
+    """Where each pair comes from and how to read it: its picture is not decoded before that."""
     if path.is_dir():
         archives = sorted(path.glob("*.tar"))
         if not archives:
@@ -75,7 +77,7 @@ def _sources(path: Path) -> Iterator[tuple[str, _Load]]:
         raise FormatError(f"{path} holds no pairs; name a .csv, a .tsv, a .tar or a folder of .tar")
 
 
-def _in_archive(path: Path) -> Iterator[tuple[str, _Load]]:
+def _in_archive(path: Path) -> Iterator[tuple[str, PairLoader]]:
     for sample in samples_in(path):
         yield sample.name, partial(_from_sample, sample)
 
@@ -103,7 +105,7 @@ def _text_of(sample: Sample) -> str:
     raise FormatError(f"{sample.name}: the .json has none of {', '.join(_TEXT_COLUMNS)}")
 
 
-def _in_table(path: Path, delimiter: str) -> Iterator[tuple[str, _Load]]:
+def _in_table(path: Path, delimiter: str) -> Iterator[tuple[str, PairLoader]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, delimiter=delimiter, strict=True)

@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ovseg_annotate.backbones.templates import published_templates
-from ovseg_annotate.backbones.tower import Clip, ConvTower, VisionTower
+from ovseg_annotate.backbones.tower import Clip, ConvTower, VisionTower, is_transformer
 from ovseg_annotate.backbones.weights import load_clip
-from ovseg_annotate.engine import EngineCard, TilingGrade
+from ovseg_annotate.descriptions.options import EnrichOptions
+from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
 from ovseg_annotate.engines import last_block
+from ovseg_annotate.engines.enriched_text import Words, words_of
 from ovseg_annotate.engines.last_block import LastBlock, dense_tokens
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.engines.scclip import Calibration, Depths, scclip_tokens
@@ -48,6 +50,7 @@ class DenseClipOptions:
     scale: float | None = None  # of cosines before the softmax; None: the tower's or engine's
     fold: FoldRule = "max"  # how the phrases of a concept count: the strongest, or all together
     templates: Literal["auto"] | TemplateSet = "auto"  # auto: the set the tower is best with
+    enrich: EnrichOptions | None = None  # how words are described; None: not at all
 
     def __post_init__(self) -> None:
         for name, value in (("sigma", self.sigma), ("scale", self.scale)):
@@ -78,7 +81,8 @@ def open_dense_clip(request: EngineRequest) -> DenseClip:
     options = read_options(DenseClipOptions, request.options)
     clip = load_clip(request.weights, offline=request.offline, progress=request.progress)
     store = None if request.cache is None else VectorStore(request.cache)
-    return DenseClip(request.engine, clip, options, store)
+    words = words_of(clip, options.enrich or EnrichOptions(), request.cache)
+    return DenseClip(request.engine, clip, options, store, words)
 
 
 class DenseClip:
@@ -90,6 +94,7 @@ class DenseClip:
         clip: Clip,
         options: DenseClipOptions | None = None,
         store: VectorStore | None = None,
+        words: Words = PhraseEncoder.bank,
     ) -> None:
         options = options or DenseClipOptions()
         if options.sigma != _SIGMA and name != "naclip":
@@ -102,6 +107,7 @@ class DenseClip:
         wanted = clip.card.templates if options.templates == "auto" else options.templates
         wording = Wording(clip.card.weights_digest, templates_named(wanted, published_templates))
         self._phrases = PhraseEncoder(clip.text, wording, store)
+        self._words = words
         self._card = _card(name, clip, options, habit.threshold)
 
     @property
@@ -113,11 +119,11 @@ class DenseClip:
         return PatchFeatures
 
     def encode_text(self, vocabulary: Vocabulary) -> TextBank:
-        return self._phrases.bank(vocabulary)
+        return self._words(self._phrases, vocabulary)
 
     def encode_image(self, windows: Tensor) -> PatchFeatures:
         """(windows, 3, height, width), normalised; sides are multiples of the card's."""
-        _check_windows(windows, self._card)
+        check_windows(windows, self._card)
         with torch.no_grad():
             tokens, grid = self._encode(windows)
             unit = functional.normalize(tokens.float(), dim=-1).to(windows.dtype)
@@ -188,7 +194,7 @@ def _dense_encoder(name: str, clip: Clip, sigma: float) -> DenseEncoder:
                 f"write naclip@{clip.card.name}"
             )
         return tower.dense
-    if not _is_transformer(tower):
+    if not is_transformer(tower):
         raise ModelError(
             f"{name} changes the attention of a vision transformer and {clip.card.name} has none; "
             f"write conv@{clip.card.name}"
@@ -217,10 +223,6 @@ def _is_convolutional(tower: VisionTower | ConvTower) -> TypeGuard[ConvTower]:
     return hasattr(tower, "dense")
 
 
-def _is_transformer(tower: VisionTower | ConvTower) -> TypeGuard[VisionTower]:
-    return hasattr(tower, "blocks_on")
-
-
 def _card(name: str, clip: Clip, options: DenseClipOptions, threshold: float) -> EngineCard:
     tower = clip.card
     return EngineCard(
@@ -245,13 +247,3 @@ def _card(name: str, clip: Clip, options: DenseClipOptions, threshold: float) ->
         known_words=tower.known_words,
         pointable=True,
     )
-
-
-def _check_windows(windows: Tensor, card: EngineCard) -> None:
-    shape, step = tuple(windows.shape), card.multiple_of
-    pictures = len(shape) == 4 and shape[1] == 3
-    if not pictures or not all(side and side % step == 0 for side in shape[2:]):
-        raise ModelError(
-            f"{card.name} takes windows (windows, 3, height, width) with sides that are multiples "
-            f"of {step}, got {shape}; pad them to the next multiple"
-        )

@@ -15,6 +15,8 @@ class TextBank:
 
     vocabulary: Vocabulary
     embeddings: Tensor  # (phrases, width) float32, unit length
+    wording: str = ""  # what decided the vectors beside phrases and weights: for provenance
+    warnings: tuple[str, ...] = ()  # what the person should know about how they came about
 
     def __post_init__(self) -> None:
         if len(self.embeddings) != len(self.vocabulary.phrases):

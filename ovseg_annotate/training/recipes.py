@@ -2,77 +2,75 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import torch
 
-from ovseg_annotate.backbones.tokenizer_subset import (
-    MERGES_FILE,
-    merges_bytes,
-    needed_merges,
-    subset_tokenizer,
-    vocabulary_size,
-)
-from ovseg_annotate.errors import OptionError
+from ovseg_annotate.errors import OptionError, listed_by_nearness
 from ovseg_annotate.options import read_options
 from ovseg_annotate.training.distributed import Peers
-from ovseg_annotate.training.loop import ALONE, Outcome, train
-from ovseg_annotate.training.mini import LossWeights, MiniTraining
-from ovseg_annotate.training.mini_model import MiniShape, build_mini
-from ovseg_annotate.training.mini_words import tokenizer_words
-from ovseg_annotate.training.options import LoopOptions
-from ovseg_annotate.training.probe import quick_score
+from ovseg_annotate.training.loop import Outcome
 from ovseg_annotate.training.progress import Progress
-from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
 
-_CPU = torch.device("cpu")
+_HEADS = "ovseg_annotate.training.heads:HeadRecipe"
+# What can be trained, and the dataclass that its recipe is read into.
+SYSTEMS: Mapping[str, str] = MappingProxyType(
+    {
+        "mini": "ovseg_annotate.training.mini_recipe:MiniRecipe",
+        "catseg": _HEADS,
+        "logoseg": _HEADS,
+        "fgaseg": _HEADS,
+        "lmseg": _HEADS,
+        "guide": "ovseg_annotate.training.guide:GuideRecipe",
+    }
+)
+DEFAULT_SYSTEM = "mini"
 
 
-@dataclass(frozen=True, slots=True)
-class MiniRecipe:
-    """A table of the file each; a table left out has its defaults."""
+class Recipe(Protocol):
+    """A frozen dataclass: a field for each table of the file."""
 
-    shape: MiniShape = field(default_factory=MiniShape)
-    pictures: PictureOptions = field(default_factory=PictureOptions)
-    weights: LossWeights = field(default_factory=LossWeights)
-    loop: LoopOptions = field(default_factory=LoopOptions)
+    def train(
+        self,
+        run_folder: Path,
+        on_progress: Callable[[Progress], None] = ...,
+        device: torch.device = ...,
+        peers: Peers = ...,
+    ) -> Outcome:
+        """Train, or go on where the run folder left off."""
+
+    def export(self, run_folder: Path, folder: Path) -> None:
+        """Write what `ENGINE@FOLDER` opens."""
 
 
-def read_recipe(path: Path) -> MiniRecipe:
+def read_recipe(path: Path, changes: Mapping[str, Mapping[str, object]] | None = None) -> Recipe:
+    """Read a recipe; `changes` are keys of its tables, said on the command line."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"cannot read the recipe {path}: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"the recipe {path} is not valid TOML: {error}") from error
+    for table, own in (changes or {}).items():
+        content[table] = {**content.get(table, {}), **own}
     try:
-        return read_options(MiniRecipe, content)
+        recipe: Recipe = read_options(_kind_of(content), content)
     except OptionError as error:
         raise OptionError(f"the recipe {path}: {error}") from error
+    return recipe
 
 
-def train_mini(
-    recipe: MiniRecipe,
-    run_folder: Path,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-    device: torch.device = _CPU,
-    peers: Peers = ALONE,
-) -> Outcome:
-    """Train the bundled model by the recipe, or go on where the run folder left off."""
-    merges = needed_merges(tokenizer_words())
-    run_folder.mkdir(parents=True, exist_ok=True)
-    merges_file = run_folder / MERGES_FILE
-    merges_file.write_bytes(merges_bytes(merges))
-    loop = recipe.loop
-    model = build_mini(recipe.shape, vocabulary_size(merges), loop.seed).to(device)
-    source = SceneBatches(
-        recipe.pictures, recipe.shape, merges_file, loop.seed, loop.steps * loop.accumulate
-    )
-    training = MiniTraining(model, recipe.shape, recipe.weights)
-    tokenizer = subset_tokenizer(merges_file, recipe.shape.context_length)
-    score = partial(quick_score, training, tokenizer)
-    return train(training, source, loop, run_folder, on_progress, peers, score=score)
+def _kind_of(content: Mapping[str, object]) -> type[Any]:
+    system = content.get("system", DEFAULT_SYSTEM)
+    if not isinstance(system, str) or system not in SYSTEMS:
+        raise OptionError(
+            f"system: got {system!r}; allowed: {listed_by_nearness(str(system), SYSTEMS)}"
+        )
+    module, _, attribute = SYSTEMS[system].partition(":")
+    kind: type[Any] = getattr(importlib.import_module(module), attribute)
+    return kind

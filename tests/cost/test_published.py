@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from ovseg_annotate.backbones.catseg_checkpoint import read_catseg_checkpoint
 from ovseg_annotate.backbones.taps import TappedFeatures
-from ovseg_annotate.cost.loss import pixel_loss
+from ovseg_annotate.cost.loss import Truth, pixel_loss
 from ovseg_annotate.cost.options import TrunkOptions
 from ovseg_annotate.cost.published import sizes_of
 from ovseg_annotate.cost.trunk import CostTrunk, probabilities
@@ -119,7 +119,7 @@ def test_the_loss_is_the_published_one(trunk: CostTrunk) -> None:
     labels = torch.where(labels == 255, 0, labels + 1)
     seen = fixture_features(normalised(published["in.train_images"]))
     with torch.no_grad():
-        loss = pixel_loss(trunk(seen, text()), labels, mask_unlabelled=False)
+        loss = pixel_loss(trunk(seen, text()), Truth(labels, mask_unlabelled=False))
     assert_published(loss[None], "out.loss_sem_seg")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ovseg_annotate.backbones.taps import TappedFeatures
 from ovseg_annotate.cost import trunk as trunk_module
-from ovseg_annotate.cost.loss import pixel_loss
+from ovseg_annotate.cost.loss import Truth, pixel_loss
 from ovseg_annotate.cost.options import TrunkOptions, TrunkSizes
 from ovseg_annotate.cost.trunk import CostTrunk, probabilities
 from ovseg_annotate.cost.volume import REJECTED
@@ -101,7 +101,9 @@ def test_several_phrases_of_a_concept_are_channels() -> None:
 def test_every_weight_learns(options: TrunkOptions, cells: int) -> None:
     trunk = CostTrunk(TINY, replace(options, cells_at_once=cells)).train()
     labels = torch.arange(2 * 16 * 16).view(2, 16, 16) % 4
-    loss = pixel_loss(trunk(tiny_features(2, 4, 4), tiny_text(3)), labels, mask_unlabelled=True)
+    loss = pixel_loss(
+        trunk(tiny_features(2, 4, 4), tiny_text(3)), Truth(labels, mask_unlabelled=True)
+    )
     loss.backward()
     still = [
         name
@@ -124,7 +126,7 @@ def test_a_few_steps_fit_a_few_windows() -> None:
     optimiser = torch.optim.AdamW(trunk.parameters(), lr=1e-2)
     losses = []
     for _ in range(40):
-        loss = pixel_loss(trunk(seen, text), labels, mask_unlabelled=True)
+        loss = pixel_loss(trunk(seen, text), Truth(labels, mask_unlabelled=True))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -27,10 +27,11 @@ from ovseg_annotate.training.mini import (
     anchor_loss,
 )
 from ovseg_annotate.training.mini_model import MiniShape, build_mini
+from ovseg_annotate.training.mini_recipe import MiniRecipe
 from ovseg_annotate.training.options import LoopOptions
 from ovseg_annotate.training.probe import probe
 from ovseg_annotate.training.progress import Progress, read_log
-from ovseg_annotate.training.recipes import MiniRecipe, read_recipe, train_mini
+from ovseg_annotate.training.recipes import read_recipe
 from ovseg_annotate.training.region_batches import RegionBatch, WordGroup
 from ovseg_annotate.training.scene_batches import PictureOptions, SceneBatches
 
@@ -47,7 +48,7 @@ TINY = MiniRecipe(
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    train_mini(TINY, folder)
+    TINY.train(folder)
     return folder
 
 
@@ -84,8 +85,8 @@ def test_a_run_that_was_cut_off_has_the_losses_of_one_that_was_not(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_mini(TINY, tmp_path, cut_off)
-    train_mini(TINY, tmp_path)
+        TINY.train(tmp_path, cut_off)
+    TINY.train(tmp_path)
     losses = [record.losses for record in read_log(tmp_path)]
     assert losses == [record.losses for record in read_log(run_folder)]
 

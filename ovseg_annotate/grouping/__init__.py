@@ -1,0 +1,1 @@
+"""Cells that gather in groups, and what keeps groups apart: torch modules without weights."""

@@ -1,0 +1,1 @@
+"""Masks without names: from clusters of cells, through queries, to the concepts of each cell."""

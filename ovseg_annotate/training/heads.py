@@ -1,0 +1,196 @@
+"""Training of a head on a tower: the tower frozen, or its attention tuned along."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from ovseg_annotate.backbones.checkpoints import fill, read_state
+from ovseg_annotate.backbones.system_folder import (
+    SystemCard,
+    SystemFolder,
+    find_system,
+    write_system,
+)
+from ovseg_annotate.backbones.templates import published_templates
+from ovseg_annotate.backbones.weights import load_clip
+from ovseg_annotate.cost.loss import Truth
+from ovseg_annotate.engines.cost_engine import System, SystemMaker, concept_vectors
+from ovseg_annotate.errors import RunError
+from ovseg_annotate.text.encoder import PhraseEncoder, Wording
+from ovseg_annotate.text.templates import templates_named
+from ovseg_annotate.training.checkpoints import load_checkpoint
+from ovseg_annotate.training.distributed import Peers
+from ovseg_annotate.training.head_batches import HeadBatch, HeadPictures, SceneWindows
+from ovseg_annotate.training.head_probe import HeadProbe
+from ovseg_annotate.training.loop import ALONE, Outcome, train
+from ovseg_annotate.training.options import LoopOptions
+from ovseg_annotate.training.progress import Progress
+from ovseg_annotate.vocabulary import Concept, Vocabulary
+
+# The systems that are a head on a tower, and what makes each.
+MAKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "catseg": "ovseg_annotate.engines.catseg:make_catseg",
+        "logoseg": "ovseg_annotate.engines.logoseg:make_logoseg",
+        "fgaseg": "ovseg_annotate.engines.fgaseg:make_fgaseg",
+        "lmseg": "ovseg_annotate.engines.lmseg:make_lmseg",
+    }
+)
+
+PLAIN = "catseg"  # the trunk by itself
+
+# frozen: the head learns alone. attention: queries and values of both halves learn along.
+Tuning: TypeAlias = Literal["frozen", "attention"]
+
+_CPU = torch.device("cpu")
+_DEFAULT_LOOP = LoopOptions(learning_rate=2e-3, precision="fp32", weight_decay=1e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecipe:
+    """A table of the file each; a table left out has its defaults."""
+
+    system: str
+    tower: str = "mini"  # as in ENGINE@WEIGHTS, the part after the @
+    tuning: Tuning = "frozen"
+    start: str = ""  # weights of the plain trunk to begin with, catseg@START; empty: from nothing
+    mask_unlabelled: bool = True  # False, as published: what nobody labelled is no concept
+    threshold: float | None = None  # of the exported card; None: the engine's own
+    parts: Mapping[str, Any] = field(default_factory=dict)  # what the head is made of
+    pictures: HeadPictures = field(default_factory=HeadPictures)
+    loop: LoopOptions = _DEFAULT_LOOP
+
+    def train(
+        self,
+        run_folder: Path,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        device: torch.device = _CPU,
+        peers: Peers = ALONE,
+    ) -> Outcome:
+        """Train, or go on where the run folder left off."""
+        training = self._training(device)
+        if self.start:
+            begin_with(training.system, find_system(PLAIN, self.start))
+        source = SceneWindows(self.pictures, training.window, self.loop.seed)
+        probe = HeadProbe(training.system, training.bank)
+        return train(training, source, self.loop, run_folder, on_progress, peers, score=probe.score)
+
+    def export(self, run_folder: Path, folder: Path) -> None:
+        """Write the averaged weights of the last checkpoint as ENGINE@FOLDER."""
+        checkpoint = load_checkpoint(run_folder)
+        if checkpoint is None:
+            raise RunError(
+                f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of "
+                "a run that has started"
+            )
+        training = self._training(_CPU)
+        card = SystemCard(
+            system=self.system,
+            tower=self.tower,
+            tower_digest=training.system.clip.card.weights_digest,
+            parts=training.system.parts,
+            threshold=self.threshold,
+            trained_steps=checkpoint.step,
+        )
+        write_system(folder, card, _answering(checkpoint.averaged, training.system))
+
+    def _training(self, device: torch.device) -> HeadTraining:
+        clip = load_clip(self.tower, offline=True)
+        system = maker_of(self.system)(clip, self.parts)
+        return HeadTraining(system, self.tuning, self.mask_unlabelled, device)
+
+
+def begin_with(system: System, trained: SystemFolder) -> None:
+    """Put trained weights of the plain trunk where a system has its own trunk."""
+    trained.check_tower(system.clip.card.weights_digest)
+    state = read_state(trained.weights)
+    trunk: nn.Module = getattr(system.head, "trunk", system.head)
+    own = {name.removeprefix("head."): value.float() for name, value in state.items()}
+    fill(trunk, {**trunk.state_dict(), **own}, trained.weights)
+
+
+def _answering(weights: Mapping[str, Tensor], system: System) -> dict[str, Tensor]:
+    """The weights without those that only a training needs."""
+    left_out = tuple(f"head.{beginning}" for beginning in system.training_only)
+    return {name: value for name, value in weights.items() if not name.startswith(left_out)}
+
+
+def maker_of(system: str) -> SystemMaker:
+    module, _, attribute = MAKERS[system].partition(":")
+    maker: SystemMaker = getattr(importlib.import_module(module), attribute)
+    return maker
+
+
+class HeadTraining:
+    """The Trainable: windows through the tower, words through the text half, the head's losses."""
+
+    def __init__(
+        self, system: System, tuning: Tuning, mask_unlabelled: bool, device: torch.device
+    ) -> None:
+        self.system = system
+        self._mask_unlabelled = mask_unlabelled
+        self._tuned = tuning == "attention"
+        card = system.clip.card
+        self._mean = torch.tensor(card.mean, device=device).view(3, 1, 1)
+        self._std = torch.tensor(card.std, device=device).view(3, 1, 1)
+        wording = Wording(card.weights_digest, templates_named(card.templates, published_templates))
+        self._phrases = PhraseEncoder(system.clip.text, wording)
+        halves = {"head": system.head}
+        image, text = system.clip.modules
+        if self._tuned:
+            halves |= {"image": image, "text": text}
+            for half in (image, text):
+                tune_attention(half)
+        self._module = nn.ModuleDict(halves).to(device)
+        for network in (image, text, *system.guides):
+            network.to(device)
+
+    @property
+    def module(self) -> nn.Module:
+        return self._module
+
+    @property
+    def window(self) -> Any:
+        return self.system.clip.card.window
+
+    def losses(self, batch: HeadBatch) -> Mapping[str, Tensor]:
+        device = self._mean.device
+        pixels = (batch.images.to(device) / 255.0 - self._mean) / self._std
+        with torch.set_grad_enabled(self._tuned):
+            seen = self.system.see(pixels)
+            text = torch.stack([self.bank(own) for own in batch.phrases])
+        truth = Truth(batch.labels.to(device), self._mask_unlabelled)
+        head: Any = self.system.head
+        losses: Mapping[str, Tensor] = head.losses(seen, text[:, :, None], truth)
+        return losses
+
+    def bank(self, phrases: tuple[str, ...]) -> Tensor:
+        """(phrases, width), unit length; kept from step to step where the tower is frozen."""
+        vocabulary = Vocabulary(tuple(Concept(phrase) for phrase in phrases))
+        bank = self.system.words(self._phrases, vocabulary)
+        return concept_vectors(bank).to(self._mean.device)
+
+
+def tune_attention(network: nn.Module) -> None:
+    """Let the queries and values of every attention learn, and nothing else.
+
+    They share one matrix with the keys, whose third gets no gradient.
+    """
+    network.requires_grad_(requires_grad=False)
+    for name, weights in network.named_parameters():
+        if name.endswith("attn.in_proj_weight"):
+            weights.requires_grad = True
+            weights.register_hook(_without_keys)  # type: ignore[no-untyped-call]
+
+
+def _without_keys(gradient: Tensor) -> Tensor:
+    queries, keys, values = gradient.chunk(3)
+    return torch.cat([queries, torch.zeros_like(keys), values])
