@@ -72,6 +72,8 @@ ENGINES: tuple[EngineEntry, ...] = (
     _trained("catseg", "refines cosines over space and concepts; what the next ones add to"),
     _trained("logoseg", "holds back what is not there, sees regions and neighbours"),
     _trained("fgaseg", "words look at the window first; a local map beside the cosines"),
+    _trained("lmseg", "cells of a second tower mixed in, words with what things look like"),
+    _trained("sseg", "queries find masks, words of its own find queries; S-Seg and S-Seg+"),
 )
 
 

@@ -92,7 +92,8 @@ class GroupedPictures:
     def assignment(self) -> Tensor:
         """(pictures, groups, rows, columns): the share of each cell in each last group."""
         first, second = self.steps
-        return (second.soft @ first.soft).unflatten(2, (self.grid.height, self.grid.width))
+        shares = second.soft @ first.soft
+        return shares.view(*shares.shape[:2], self.grid.height, self.grid.width)
 
 
 class GroupStage(nn.Module):
@@ -187,10 +188,10 @@ class GroupVit(nn.Module):
         grid = grid_of(images, self.sizes.patch)
         cells = self.embed(images).flatten(2).mT
         if self.stem is None:
-            return self.embed_norm(cells) + self._positions_on(grid)
-        # Towers add positions first.
-        answer: Tensor = self.stem(self.embed_norm(cells + self._positions_on(grid)))
-        return answer
+            cells = self.embed_norm(cells) + self._positions_on(grid)
+        else:  # towers add positions first
+            cells = self.stem(self.embed_norm(cells + self._positions_on(grid)))
+        return cells
 
     def grouped(self, tokens: Tensor, grid: Size, *, prototypes: bool) -> GroupedPictures:
         """What comes behind `cells`."""
@@ -211,6 +212,6 @@ class GroupVit(nn.Module):
         native = self.sizes.grid
         if grid == native:
             return self.positions
-        cells = self.positions.float().mT.unflatten(2, (native.height, native.width))
+        cells = self.positions.float().mT.reshape(1, -1, native.height, native.width)
         resized = functional.interpolate(cells, size=(grid.height, grid.width), mode="bicubic")
         return resized.flatten(2).mT.to(self.positions.dtype)

@@ -84,7 +84,7 @@ def load_published(file: Path, name: str, heads: int | None = None) -> GroupWeig
     found = read_group_checkpoint(file, heads)
     network = PgsegNetwork(found.sizes)
     # What only training needs may be missing, and all that prototypes need in a plain GroupViT.
-    unread = _TRAINING_ONLY
+    unread: tuple[str, ...] = _TRAINING_ONLY
     if not found.prototypes:
         unread += tuple(f"image.stages.{n}.{part}" for n in (0, 1) for part in _OF_PROTOTYPES)
     missing = {key: own for key, own in network.state_dict().items() if key.startswith(unread)}

@@ -47,7 +47,7 @@ class GuideSizes:
 
     @property
     def stride(self) -> int:
-        return 2 ** len(self.widths)
+        return 1 << len(self.widths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,6 +34,7 @@ class SystemCard:
     tower: str = ""  # as in ENGINE@WEIGHTS, the part after the @; empty: it has its own networks
     tower_digest: str = ""  # of the tower's weights, which the system was trained on
     parts: Mapping[str, object] = field(default_factory=dict)  # what it is made of: its own options
+    window: int | None = None  # px, the side it was trained with; None: the tower's
     threshold: float | None = None  # default minimum confidence; None: the engine's own
     licence: str = "Apache-2.0"  # of these weights
     known_words: tuple[str, ...] = ()  # empty: those of the tower

@@ -39,6 +39,9 @@ class OpenClipText:
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Tensor:
+        return self.encode_learning(texts)
+
+    def encode_learning(self, texts: Sequence[str]) -> Tensor:
         if not texts:
             raise VocabularyError("expected at least one text to encode, got none")
         ids = [self._tokenizer.ids(text) for text in texts]

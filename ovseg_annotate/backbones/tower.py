@@ -101,6 +101,9 @@ class TextTower(Protocol):
     def encode(self, texts: Sequence[str]) -> Tensor:
         """(texts, shared width), float32, unit length."""
 
+    def encode_learning(self, texts: Sequence[str]) -> Tensor:
+        """The same, with a way back for gradients."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:

@@ -25,6 +25,7 @@ class TrainOptions:
     out: Path = Path("runs/mini")  # checkpoints and log; the same command goes on there
     device: str = "auto"  # auto, cpu, cuda, mps
     nuclei: Path | None = None  # folder of real nuclei pictures that take part: images/, labels/
+    data: Path | None = None  # folder of the public data that the recipe names
     export: Path | None = None  # at the end, write a folder for ENGINE@FOLDER
 
 
@@ -39,8 +40,12 @@ def train(
     from ovseg_annotate.training.recipes import read_recipe  # noqa: PLC0415
 
     talk = Talk()
-    changes = {} if options.nuclei is None else {"nuclei_folder": str(options.nuclei)}
-    wanted = read_recipe(recipe, {"pictures": changes} if changes else None)
+    changes: dict[str, dict[str, object]] = {}
+    if options.nuclei is not None:
+        changes["pictures"] = {"nuclei_folder": str(options.nuclei)}
+    if options.data is not None:
+        changes["data"] = {"folder": str(options.data)}
+    wanted = read_recipe(recipe, changes)
     device = placement(options.device, "float32", half_precision=True).device
     with peers_of_torchrun(device) as peers:
         outcome = wanted.train(options.out, _teller(talk), device, peers)

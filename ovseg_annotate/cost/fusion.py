@@ -88,7 +88,7 @@ class Fusion(nn.Module):
                 f"shape {tuple(cells.shape[1:])}; expected width {self.project.in_channels} and "
                 "the same grid: use the guide that the head was trained with"
             )
-        projected = self.project(guide)
+        projected: Tensor = self.project(guide)
         if self.options.rescale:
             length = cells.norm(dim=1, keepdim=True)
             projected = projected * length / (projected.norm(dim=1, keepdim=True) + _LEAST)
@@ -98,7 +98,8 @@ class Fusion(nn.Module):
     def weight(self, cells: Tensor, projected: Tensor) -> Tensor:
         """Of the CLIP cells, 0 to 1; broadcasts over (windows, shared, rows, columns)."""
         if self.mix_cells is not None:
-            return torch.sigmoid(self.mix_cells(torch.cat([cells, projected], dim=1)))
+            mixed: Tensor = self.mix_cells(torch.cat([cells, projected], dim=1))
+            return mixed.sigmoid()
         if self.mix is not None:
             return torch.sigmoid(self.mix)
         return cells.new_full((1, 1, 1, 1), self.options.fixed or 0.0)

@@ -6,6 +6,7 @@ same weights without it give the same answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 from ovseg_annotate.backbones.taps import TappedFeatures
 from ovseg_annotate.cost.dual_stream import DualStream
 from ovseg_annotate.cost.existence import ExistenceMode, ExistenceOptions, ExistencePrior
+from ovseg_annotate.cost.guidance import Guides
 from ovseg_annotate.cost.loss import Truth, pixel_loss
 from ovseg_annotate.cost.options import TrunkOptions, TrunkSizes
 from ovseg_annotate.cost.region_scores import region_channels, region_loss
@@ -41,10 +43,15 @@ class LoGoSegHead(CostTrunk):
     """Features and text to logits."""
 
     def __init__(
-        self, sizes: TrunkSizes, trunk: TrunkOptions, options: LoGoSegOptions, neutral: Tensor
+        self,
+        sizes: TrunkSizes,
+        trunk: TrunkOptions,
+        options: LoGoSegOptions,
+        neutral: Tensor,
+        seed: int = 0,
     ) -> None:
         """`neutral` (phrases, shared width): the vectors of the neutral phrases."""
-        super().__init__(sizes, trunk)
+        super().__init__(sizes, trunk, seed)
         self.parts = options
         off = options.existence.mode == "off"
         self.existence = None if off else ExistencePrior(neutral, options.existence)
@@ -55,12 +62,11 @@ class LoGoSegHead(CostTrunk):
                 channels, sizes.hidden, EMBEDDING_REACH, padding=EMBEDDING_REACH // 2, bias=False
             )
             nn.init.zeros_(self.region_embedding.weight)
+        self.dual = nn.ModuleList()
         if options.dual:
             with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(1)
-                self.layers = nn.ModuleList(
-                    DualStream(layer, sizes.hidden) for layer in self.layers
-                )
+                torch.default_generator.manual_seed(seed)
+                self.dual.extend(DualStream(sizes.hidden) for _ in self.layers)
 
     def run_existence(self, mode: ExistenceMode) -> None:
         """Use the prior otherwise than it was trained."""
@@ -80,6 +86,13 @@ class LoGoSegHead(CostTrunk):
         likely = self.existence.logits(seen, text)
         cost = self.existence.weighed(self.cosines(seen, text), likely)
         return self.existence.without_unlikely(self.scored(seen, cost, text), likely)
+
+    def aggregated(self, number: int, chunks: Iterable[Tensor], guides: Guides) -> Iterable[Tensor]:
+        if not self.dual:
+            return super().aggregated(number, chunks, guides)
+        before = list(chunks)
+        after = super().aggregated(number, before, guides)
+        return map(self.dual[number], before, after)
 
     def planes(self, seen: TappedFeatures, cost: Tensor, text: Tensor) -> Tensor:
         """Cosines of cells and then of regions, as channels."""

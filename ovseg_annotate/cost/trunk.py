@@ -30,7 +30,7 @@ FINENESS = 4  # cells of the logits for one cell of the tower, both ways
 Head: TypeAlias = Callable[[TappedFeatures, Tensor], Tensor]
 
 EMBEDDING_REACH = 7
-_FIRST_SCALE, _FIRST_MIDDLE = 24.0, 0.33  # fitted to the cosines of the bundled tower
+_FIRST_SCALE, _FIRST_MIDDLE = 12.0, 0.42  # steeper, and little is learnt beside them
 _CELLS_KEPT = 2**19  # of all concepts and windows at a time: 256 MB of 128 numbers each
 
 
@@ -76,8 +76,8 @@ class CostTrunk(nn.Module):
         guides = self.guidance(seen, text)
         planes = self.planes(seen, cost, text)
         chunks: Iterable[Tensor] = map(self.embedded, self.chunks_of(planes))
-        for layer in self.layers:
-            chunks = layer(chunks, guides)
+        for number in range(len(self.layers)):
+            chunks = self.aggregated(number, chunks, guides)
         return self.on_cosines(cost, self.decoded(chunks, guides))
 
     def on_cosines(self, cost: Tensor, logits: Tensor) -> Tensor:
@@ -86,6 +86,11 @@ class CostTrunk(nn.Module):
 
     def losses(self, seen: TappedFeatures, text: Tensor, truth: Truth) -> dict[str, Tensor]:
         return {"pixels": pixel_loss(self(seen, text), truth)}
+
+    def aggregated(self, number: int, chunks: Iterable[Tensor], guides: Guides) -> Iterable[Tensor]:
+        """The chunks after layer `number`."""
+        after: Iterable[Tensor] = self.layers[number](chunks, guides)
+        return after
 
     def planes(self, seen: TappedFeatures, cost: Tensor, text: Tensor) -> Tensor:
         """What is embedded for each concept; a system may add channels to the cosines."""

@@ -19,6 +19,7 @@ class PublicData:
     name: str
     protocols: tuple[str, ...]  # the first one is taken when none is named
     opener: Callable[[Path, str], LabelledSet]
+    training: Callable[[Path], LabelledSet] | None = None  # the split to learn from, if it is read
 
     def open(self, path: Path, protocol: str | None = None) -> LabelledSet:
         """Find files and names below a folder; pictures and maps are read later."""
@@ -31,12 +32,29 @@ class PublicData:
         return self.opener(path, chosen)
 
 
+def open_training_set(name: str, path: Path) -> LabelledSet:
+    """The split of a public data set that may be learnt from."""
+    if name not in PUBLIC_DATA:
+        raise OptionError(
+            f"unknown data {name!r}; there is: {listed_by_nearness(name, PUBLIC_DATA)}"
+        )
+    opener = PUBLIC_DATA[name].training
+    if opener is None:
+        learnt = [each.name for each in _ALL if each.training is not None]
+        raise OptionError(
+            f"the training split of {name!r} is not read; there is: {', '.join(learnt)}"
+        )
+    return opener(path)
+
+
 _ALL = (
     PublicData("voc", voc.PROTOCOLS, voc.open_voc),
     PublicData("pascal-context", pascal_context.PROTOCOLS, pascal_context.open_pascal_context),
     PublicData("ade20k", ade20k.PROTOCOLS, ade20k.open_ade20k),
     PublicData("coco", coco.PROTOCOLS, coco.open_coco),
-    PublicData("coco-stuff", coco.STUFF_PROTOCOLS, coco.open_coco_stuff),
+    PublicData(
+        "coco-stuff", coco.STUFF_PROTOCOLS, coco.open_coco_stuff, coco.open_coco_stuff_training
+    ),
     PublicData("cityscapes", cityscapes.PROTOCOLS, cityscapes.open_cityscapes),
 )
 

@@ -67,9 +67,18 @@ def open_coco(path: Path, protocol: str) -> LabelledSet:
 
 def open_coco_stuff(path: Path, protocol: str) -> LabelledSet:
     """The same pictures with their label maps of 80 things and 91 kinds of stuff."""
+    return _stuff(path, protocol, "val2017")
+
+
+def open_coco_stuff_training(path: Path) -> LabelledSet:
+    """The 118 000 pictures of the training split, likewise."""
+    return _stuff(path, STUFF_PROTOCOLS[0], "train2017")
+
+
+def _stuff(path: Path, protocol: str, split: str) -> LabelledSet:
     root = STUFF_LAYOUT.root(path, "labels.txt", ("coco", "coco-stuff"))
-    labels = STUFF_LAYOUT.first(root, "stuffthingmaps/val2017", "annotations/val2017")
-    pictures = STUFF_LAYOUT.first(root, "val2017", "images/val2017")
+    labels = STUFF_LAYOUT.first(root, f"stuffthingmaps/{split}", f"annotations/{split}")
+    pictures = STUFF_LAYOUT.first(root, split, f"images/{split}")
     # The maps count from 0.
     names = {
         number - 1: name

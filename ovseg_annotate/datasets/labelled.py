@@ -38,6 +38,7 @@ class LabelledSet:
     protocol: Protocol
     count: int
     pictures: Callable[[], Iterator[ProtocolPicture]]
+    files: tuple[LabelledFile, ...] = ()  # one a picture, to read some of them; (): no such files
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ class LabelledFile:
 
 def set_of_files(name: str, protocol: Protocol, files: Sequence[LabelledFile]) -> LabelledSet:
     """The usual kind of data set: one label map a picture."""
-    return LabelledSet(name, protocol, len(files), partial(_pictures, protocol, tuple(files)))
+    pictures = partial(pictures_of, protocol, tuple(files))
+    return LabelledSet(name, protocol, len(files), pictures, tuple(files))
 
 
-def _pictures(protocol: Protocol, files: tuple[LabelledFile, ...]) -> Iterator[ProtocolPicture]:
+def pictures_of(protocol: Protocol, files: Iterable[LabelledFile]) -> Iterator[ProtocolPicture]:
+    """Read files one by one."""
     for file in files:
         values = read_values(file.labels)
         labels = protocol.labels_of(values, file.labels)

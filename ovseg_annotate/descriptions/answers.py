@@ -85,7 +85,9 @@ def _phrases(value: object, name: str) -> tuple[str, ...]:
         return ()
     texts = (" ".join(each.split()).strip(" .") for each in values if isinstance(each, str))
     fitting = (
-        text for text in texts if text and len(text.split()) <= MOST_WORDS and not repeats(text, name)
+        text
+        for text in texts
+        if text and len(text.split()) <= MOST_WORDS and not repeats(text, name)
     )
     return tuple(dict.fromkeys(fitting))[:MOST_PHRASES]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg_annotate.descriptions.endpoint import EndpointProvider, settings_from
@@ -71,7 +71,9 @@ class OtherPhrases:
 
     def _borrowed(self, name: str) -> ConceptPrompt:
         own = self._lexicon.find(name)
-        entries = [entry for entry in self._lexicon.entries if own is None or entry.colour != own.colour]
+        entries = [
+            entry for entry in self._lexicon.entries if own is None or entry.colour != own.colour
+        ]
         digest = hashlib.sha256(key_of(name).encode()).digest()
         drawn = (int.from_bytes(digest[4 * k : 4 * k + 4], "big") for k in range(_OTHERS))
         colour, shape, texture = (entries[number % len(entries)] for number in drawn)
@@ -84,9 +86,7 @@ class OtherPhrases:
         )
 
 
-def open_chain(
-    options: EnrichOptions, environment: Mapping[str, str], cache: Path | None
-) -> Chain:
+def open_chain(options: EnrichOptions, environment: Mapping[str, str], cache: Path | None) -> Chain:
     """The providers that the options ask for; `environment` tells where an endpoint is."""
     providers: list[Provider] = []
     if options.file is not None:

@@ -180,7 +180,7 @@ class EndpointProvider:
         )
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818  a server says no
     """A status that is no answer."""
 
     def __init__(self, status: int) -> None:
@@ -208,7 +208,8 @@ def _request(settings: EndpointSettings, names: list[str], form: _Form) -> dict[
 
 def _schema() -> dict[str, Any]:
     phrases = {"type": "array", "items": {"type": "string"}}
-    properties = {"name": {"type": "string"}, **{group: phrases for group in GROUPS}}
+    properties: dict[str, Any] = {"name": {"type": "string"}}
+    properties.update(dict.fromkeys(GROUPS, phrases))
     entry = _table(properties)
     return _table({"classes": {"type": "array", "items": entry}})
 

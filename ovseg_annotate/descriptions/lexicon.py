@@ -124,7 +124,7 @@ def _modified(entry: ConceptPrompt, modifiers: Sequence[str]) -> ConceptPrompt:
 
 
 def _noun_of(key: str) -> tuple[str, tuple[str, ...]]:
-    """ "bowl of fruit" -> "bowl", ("fruit",)."""
+    """From "bowl of fruit": "bowl" and ("fruit",)."""
     for joint in _JOINTS:
         noun, found, rest = key.partition(joint)
         if found and noun.strip():

@@ -79,7 +79,7 @@ def key_of(name: str) -> str:
 
 
 def without_article(name: str) -> str:
-    """ "a cat" -> "cat"."""
+    """From "a cat": "cat"."""
     first, _, rest = name.partition(" ")
     return rest if rest and first.casefold() in _ARTICLES else name
 

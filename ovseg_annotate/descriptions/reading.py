@@ -1,6 +1,6 @@
-"""Descriptions from files and answers: `{"name": ..., "colour": [...], ...}`, checked entry by entry.
+"""Descriptions from files, `{"name": ..., "colour": [...], ...}`, checked entry by entry.
 
-One shape serves the person's file (YAML or JSON), the lexicon, the cache and a model's answers.
+One shape serves the person's file (YAML or JSON), the lexicon and the cache.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ovseg_annotate.descriptions.prompts import GROUPS, ConceptPrompt, Source
 from ovseg_annotate.errors import VocabularyError, listed_by_nearness
+from ovseg_annotate.whole_files import write_whole
 
 MOST_PHRASES = 4  # of a group
 MOST_WORDS = 8  # of a phrase
@@ -42,8 +43,6 @@ def read_descriptions(path: Path) -> tuple[ConceptPrompt, ...]:
 
 def write_descriptions(path: Path, prompts: Sequence[ConceptPrompt]) -> None:
     """Pin what was resolved: `read_descriptions` reads it back, whoever had described it."""
-    from ovseg_annotate.whole_files import write_whole  # noqa: PLC0415
-
     content = {"descriptions": [as_plain(prompt) for prompt in prompts]}
     write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 

@@ -38,9 +38,7 @@ class Reader:
         return bool(self.known_words)
 
 
-def sentences_of(
-    prompt: ConceptPrompt, options: EnrichOptions, reader: Reader
-) -> tuple[str, ...]:
+def sentences_of(prompt: ConceptPrompt, options: EnrichOptions, reader: Reader) -> tuple[str, ...]:
     """The sentences to average; empty where nothing is left to say to this tower."""
     said = {
         group: _sayable(prompt, group, reader) if group in options.said else () for group in GROUPS
@@ -67,9 +65,7 @@ def _sayable(prompt: ConceptPrompt, group: Group, reader: Reader) -> tuple[str, 
     )
 
 
-def _fitting(
-    prompt: ConceptPrompt, said: dict[Group, tuple[str, ...]], reader: Reader
-) -> str:
+def _fitting(prompt: ConceptPrompt, said: dict[Group, tuple[str, ...]], reader: Reader) -> str:
     """The longest wording that the tower can read; empty: it can read none."""
     for number, shorter in enumerate(_ever_shorter(said)):
         sentence = _worded(prompt.name, shorter, bare=reader.bare)

@@ -25,10 +25,11 @@ from ovseg_annotate.cost.trunk import FINENESS, probabilities
 from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, WeightsError
+from ovseg_annotate.geometry import Size
 from ovseg_annotate.options import digest_text
 from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank
-from ovseg_annotate.text.encoder import PhraseEncoder, Wording
+from ovseg_annotate.text.encoder import PhraseEncoder, WordEncoder, Wording, plain_words
 from ovseg_annotate.text.store import VectorStore
 from ovseg_annotate.text.templates import TemplateSet, templates_named
 from ovseg_annotate.vocabulary import Vocabulary
@@ -68,7 +69,7 @@ class System:
     parts: Mapping[str, object]  # what the head is made of, as its card will tell
     guides: tuple[nn.Module, ...] = ()  # what `see` runs beside the tower
     training_only: tuple[str, ...] = ()  # beginnings of the head's weights that answers need not
-    words: Callable[[PhraseEncoder, Vocabulary], TextBank] = PhraseEncoder.bank
+    words: Callable[[WordEncoder, Vocabulary], TextBank] = plain_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class CostEngine:
 
 def concept_vectors(text: TextBank) -> Tensor:
     """(concepts, width), unit length: the mean of each concept's phrases."""
-    owners = torch.tensor(text.vocabulary.phrase_owners)
+    owners = torch.tensor(text.vocabulary.phrase_owners, device=text.embeddings.device)
     shape = (len(text.vocabulary), text.embeddings.shape[1])
     total = text.embeddings.new_zeros(shape).index_add_(0, owners, text.embeddings)
     return normalize(total, dim=1)
@@ -235,7 +236,7 @@ def _engine_card(name: str, trained: Trained, clip: Clip, options: object) -> En
     return EngineCard(
         name=name,
         version=_VERSION,
-        window=tower.window,
+        window=tower.window if own.window is None else Size(own.window, own.window),
         multiple_of=tower.stride,
         stride=_cell(tower.stride, name),
         mean=tower.mean,

@@ -29,7 +29,7 @@ from ovseg_annotate.geometry import Size
 from ovseg_annotate.options import digest_text, read_options
 from ovseg_annotate.scores import ClassScores, FoldRule, fold
 from ovseg_annotate.text.bank import TextBank
-from ovseg_annotate.text.encoder import PhraseEncoder, Wording
+from ovseg_annotate.text.encoder import PhraseEncoder, Wording, plain_words
 from ovseg_annotate.text.store import VectorStore
 from ovseg_annotate.text.templates import TemplateSet, templates_named
 from ovseg_annotate.vocabulary import Vocabulary
@@ -94,7 +94,7 @@ class DenseClip:
         clip: Clip,
         options: DenseClipOptions | None = None,
         store: VectorStore | None = None,
-        words: Words = PhraseEncoder.bank,
+        words: Words = plain_words,
     ) -> None:
         options = options or DenseClipOptions()
         if options.sigma != _SIGMA and name != "naclip":

@@ -23,12 +23,12 @@ from ovseg_annotate.descriptions.prompts import ConceptPrompt
 from ovseg_annotate.descriptions.sentences import Reader, sentences_of
 from ovseg_annotate.descriptions.weights import ConceptWeights, read_weights
 from ovseg_annotate.text.bank import TextBank
-from ovseg_annotate.text.encoder import PhraseEncoder, Wording
+from ovseg_annotate.text.encoder import PhraseEncoder, WordEncoder, Wording, plain_words
 from ovseg_annotate.text.templates import PLAIN
 from ovseg_annotate.vocabulary import Concept, Vocabulary
 
 # The plain encoder of an engine and a vocabulary to what the engine reads.
-Words: TypeAlias = Callable[[PhraseEncoder, Vocabulary], TextBank]
+Words: TypeAlias = Callable[[WordEncoder, Vocabulary], TextBank]
 
 
 def words_of(
@@ -39,7 +39,7 @@ def words_of(
 ) -> Words:
     """The plain way to read words, or the enriched one; files and environment are read here."""
     if options.is_off:
-        return PhraseEncoder.bank
+        return plain_words
     weights = ConceptWeights()
     if options.weights is not None:
         weights = read_weights(Path(options.weights).expanduser())
@@ -59,7 +59,7 @@ class EnrichedWords:
         self._reader = Reader(tower.longest_phrase, tower.token_count, clip.card.known_words)
         self._sentences = PhraseEncoder(tower, Wording(clip.card.weights_digest, PLAIN))
 
-    def bank(self, phrases: PhraseEncoder, vocabulary: Vocabulary) -> TextBank:
+    def bank(self, phrases: WordEncoder, vocabulary: Vocabulary) -> TextBank:
         plain = phrases.bank(vocabulary)
         described = self._chain.describe(vocabulary.phrases)
         said = tuple(

@@ -8,7 +8,7 @@ descriptions are `descriptions`. With the weight fixed at 1 and plain words it i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -51,12 +51,12 @@ OPTIONS = LMSegOptions
 class LMSegParts:
     """What the system is made of; widths that follow from the tower are set by it."""
 
-    sizes: TrunkSizes = TrunkSizes()
-    trunk: TrunkOptions = TrunkOptions()
-    fusion: FusionOptions = FusionOptions()
+    sizes: TrunkSizes = field(default_factory=TrunkSizes)
+    trunk: TrunkOptions = field(default_factory=TrunkOptions)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
     guide: str = BUNDLED_GUIDE  # see `backbones.guides`
     guide_digest: str = ""  # of its weights; empty: not trained yet
-    enrich: EnrichOptions = EnrichOptions()  # how words are described in training, and after it
+    enrich: EnrichOptions = field(default_factory=EnrichOptions)  # in training, and after it
 
 
 def make_lmseg(clip: Clip, parts: Mapping[str, object], cache: Path | None = None) -> System:

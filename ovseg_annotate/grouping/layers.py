@@ -92,7 +92,7 @@ class CrossAttention(nn.Module):
 
 
 def _in_heads(tokens: Tensor, heads: int) -> Tensor:
-    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return tokens.view(*tokens.shape[:2], heads, -1).transpose(1, 2)
 
 
 def _merged(heads: Tensor) -> Tensor:

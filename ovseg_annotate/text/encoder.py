@@ -56,6 +56,17 @@ class Wording:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+class WordEncoder(Protocol):
+    """What gives vocabularies their vectors."""
+
+    def bank(self, vocabulary: Vocabulary) -> TextBank: ...
+
+
+def plain_words(phrases: WordEncoder, vocabulary: Vocabulary) -> TextBank:
+    """The phrases of a vocabulary as they are."""
+    return phrases.bank(vocabulary)
+
+
 class PhraseEncoder:
     """Encodes vocabularies; safe to share between threads."""
 
@@ -116,6 +127,28 @@ class PhraseEncoder:
                 )
             rows.extend(vectors.cpu().numpy())
         return rows
+
+
+class LearningTower(Protocol):
+    """A text tower that is trained."""
+
+    def encode_learning(self, texts: Sequence[str]) -> Tensor:
+        """(texts, width), float32, unit length, with a way back for gradients."""
+
+
+class LearningPhrases:
+    """Encodes anew each time, for a tower that changes from step to step."""
+
+    def __init__(self, tower: LearningTower, templates: tuple[str, ...]) -> None:
+        self._tower = tower
+        self._templates = templates
+
+    def bank(self, vocabulary: Vocabulary) -> TextBank:
+        phrases, templates = vocabulary.phrases, self._templates
+        texts = [filled(template, phrase) for phrase in phrases for template in templates]
+        encoded = self._tower.encode_learning(texts)
+        vectors = mean_over_templates(encoded.view(len(phrases), len(templates), -1))
+        return TextBank(vocabulary, vectors)
 
 
 def mean_over_templates(vectors: Tensor) -> Tensor:

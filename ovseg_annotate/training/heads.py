@@ -24,13 +24,15 @@ from ovseg_annotate.backbones.weights import load_clip
 from ovseg_annotate.cost.loss import Truth
 from ovseg_annotate.engines.cost_engine import System, SystemMaker, concept_vectors
 from ovseg_annotate.errors import RunError
-from ovseg_annotate.text.encoder import PhraseEncoder, Wording
+from ovseg_annotate.geometry import Size
+from ovseg_annotate.text.encoder import LearningPhrases, PhraseEncoder, WordEncoder, Wording
 from ovseg_annotate.text.templates import templates_named
 from ovseg_annotate.training.checkpoints import load_checkpoint
 from ovseg_annotate.training.distributed import Peers
 from ovseg_annotate.training.head_batches import HeadBatch, HeadPictures, SceneWindows
 from ovseg_annotate.training.head_probe import HeadProbe
-from ovseg_annotate.training.loop import ALONE, Outcome, train
+from ovseg_annotate.training.labelled_batches import LabelledPictures, LabelledWindows
+from ovseg_annotate.training.loop import ALONE, BatchSource, Outcome, train
 from ovseg_annotate.training.options import LoopOptions
 from ovseg_annotate.training.progress import Progress
 from ovseg_annotate.vocabulary import Concept, Vocabulary
@@ -62,10 +64,12 @@ class HeadRecipe:
     tower: str = "mini"  # as in ENGINE@WEIGHTS, the part after the @
     tuning: Tuning = "frozen"
     start: str = ""  # weights of the plain trunk to begin with, catseg@START; empty: from nothing
+    window: int | None = None  # px, its side; None: the tower's
     mask_unlabelled: bool = True  # False, as published: what nobody labelled is no concept
     threshold: float | None = None  # of the exported card; None: the engine's own
     parts: Mapping[str, Any] = field(default_factory=dict)  # what the head is made of
-    pictures: HeadPictures = field(default_factory=HeadPictures)
+    pictures: HeadPictures = field(default_factory=HeadPictures)  # generated ones
+    data: LabelledPictures | None = None  # photographs instead
     loop: LoopOptions = _DEFAULT_LOOP
 
     def train(
@@ -79,9 +83,18 @@ class HeadRecipe:
         training = self._training(device)
         if self.start:
             begin_with(training.system, find_system(PLAIN, self.start))
-        source = SceneWindows(self.pictures, training.window, self.loop.seed)
-        probe = HeadProbe(training.system, training.bank)
-        return train(training, source, self.loop, run_folder, on_progress, peers, score=probe.score)
+        window = training.system.clip.card.window
+        if self.window is not None:
+            window = Size(self.window, self.window)
+        source: BatchSource[HeadBatch]
+        if self.data is None:
+            source = SceneWindows(self.pictures, window, self.loop.seed)
+        else:
+            source = LabelledWindows(self.data, window, self.loop.seed)
+        score = None  # of generated scenes, which say nothing about photographs
+        if self.data is None:
+            score = HeadProbe(training.system, training.bank).score
+        return train(training, source, self.loop, run_folder, on_progress, peers, score=score)
 
     def export(self, run_folder: Path, folder: Path) -> None:
         """Write the averaged weights of the last checkpoint as ENGINE@FOLDER."""
@@ -97,6 +110,7 @@ class HeadRecipe:
             tower=self.tower,
             tower_digest=training.system.clip.card.weights_digest,
             parts=training.system.parts,
+            window=self.window,
             threshold=self.threshold,
             trained_steps=checkpoint.step,
         )
@@ -105,7 +119,7 @@ class HeadRecipe:
     def _training(self, device: torch.device) -> HeadTraining:
         clip = load_clip(self.tower, offline=True)
         system = maker_of(self.system)(clip, self.parts)
-        return HeadTraining(system, self.tuning, self.mask_unlabelled, device)
+        return HeadTraining(system, self.tuning, device, mask_unlabelled=self.mask_unlabelled)
 
 
 def begin_with(system: System, trained: SystemFolder) -> None:
@@ -133,7 +147,7 @@ class HeadTraining:
     """The Trainable: windows through the tower, words through the text half, the head's losses."""
 
     def __init__(
-        self, system: System, tuning: Tuning, mask_unlabelled: bool, device: torch.device
+        self, system: System, tuning: Tuning, device: torch.device, *, mask_unlabelled: bool
     ) -> None:
         self.system = system
         self._mask_unlabelled = mask_unlabelled
@@ -142,13 +156,14 @@ class HeadTraining:
         self._mean = torch.tensor(card.mean, device=device).view(3, 1, 1)
         self._std = torch.tensor(card.std, device=device).view(3, 1, 1)
         wording = Wording(card.weights_digest, templates_named(card.templates, published_templates))
-        self._phrases = PhraseEncoder(system.clip.text, wording)
+        self._phrases: WordEncoder = PhraseEncoder(system.clip.text, wording)
         halves = {"head": system.head}
         image, text = system.clip.modules
         if self._tuned:
             halves |= {"image": image, "text": text}
             for half in (image, text):
                 tune_attention(half)
+            self._phrases = LearningPhrases(system.clip.text, wording.templates)
         self._module = nn.ModuleDict(halves).to(device)
         for network in (image, text, *system.guides):
             network.to(device)
@@ -157,16 +172,15 @@ class HeadTraining:
     def module(self) -> nn.Module:
         return self._module
 
-    @property
-    def window(self) -> Any:
-        return self.system.clip.card.window
-
     def losses(self, batch: HeadBatch) -> Mapping[str, Tensor]:
         device = self._mean.device
         pixels = (batch.images.to(device) / 255.0 - self._mean) / self._std
         with torch.set_grad_enabled(self._tuned):
             seen = self.system.see(pixels)
-            text = torch.stack([self.bank(own) for own in batch.phrases])
+            banks = {own: self.bank(own) for own in dict.fromkeys(batch.phrases)}
+        # One for all where all are asked the same.
+        asked = batch.phrases if len(banks) > 1 else batch.phrases[:1]
+        text = torch.stack([banks[own] for own in asked])
         truth = Truth(batch.labels.to(device), self._mask_unlabelled)
         head: Any = self.system.head
         losses: Mapping[str, Tensor] = head.losses(seen, text[:, :, None], truth)

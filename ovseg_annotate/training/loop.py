@@ -27,6 +27,7 @@ from ovseg_annotate.training.distributed import (
     average_numbers,
 )
 from ovseg_annotate.training.optimisers import (
+    SHARE,
     AveragedWeights,
     learning_rate_at,
     make_optimisers,
@@ -185,7 +186,7 @@ class _Run(Generic[Batch]):
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get(SHARE, 1.0)
         losses = self._backward(batches)
         average_gradients(self._module, self._peers)
         norm = float(nn.utils.clip_grad_norm_(self._module.parameters(), self._options.clip_norm))

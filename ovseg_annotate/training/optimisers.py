@@ -12,6 +12,8 @@ from torch.optim import AdamW, Optimizer
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.training.options import LoopOptions
 
+TOWER_HALVES = ("image.", "text.")  # how the parameters of a tower under a head are named
+SHARE = "share"  # of the learning rate, that a group of parameters has
 _BETAS = (0.9, 0.98)
 _EMA_WARMUP = 10  # steps: a young average follows the weights closely
 
@@ -20,7 +22,7 @@ def make_optimisers(module: nn.Module, options: LoopOptions) -> tuple[Optimizer,
     """AdamW for everything, or Muon for the matrices inside blocks and AdamW for the rest."""
     trained = [(name, value) for name, value in module.named_parameters() if value.requires_grad]
     if options.optimiser == "adamw":
-        return (_adamw([value for _, value in trained], options),)
+        return (_adamw(trained, options),)
     if not hasattr(torch.optim, "Muon"):
         raise OptionError(
             f"optimiser 'muon' needs torch 2.9 or newer, this is {torch.__version__}; "
@@ -28,7 +30,7 @@ def make_optimisers(module: nn.Module, options: LoopOptions) -> tuple[Optimizer,
         )
     matrices = [value for name, value in trained if value.ndim == 2 and ".resblocks." in name]
     chosen = {id(value) for value in matrices}
-    others = [value for _, value in trained if id(value) not in chosen]
+    others = [(name, value) for name, value in trained if id(value) not in chosen]
     muon = torch.optim.Muon(
         matrices,
         lr=options.learning_rate,
@@ -39,14 +41,23 @@ def make_optimisers(module: nn.Module, options: LoopOptions) -> tuple[Optimizer,
     return (muon, _adamw(others, options))
 
 
-def _adamw(parameters: list[nn.Parameter], options: LoopOptions) -> Optimizer:
-    # Gains, offsets and the temperature must be free to stay where they are.
-    decayed = [value for value in parameters if value.ndim > 1]
-    free = [value for value in parameters if value.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": options.weight_decay},
-        {"params": free, "weight_decay": 0.0},
+def _adamw(named: list[tuple[str, nn.Parameter]], options: LoopOptions) -> Optimizer:
+    # A pretrained tower under a head learns slowly. Gains, offsets and the temperature must be
+    # free to stay where they are: they do not decay.
+    kinds = [
+        {
+            "params": [
+                value
+                for name, value in named
+                if name.startswith(TOWER_HALVES) == slow and (value.ndim > 1) == decays
+            ],
+            "weight_decay": options.weight_decay if decays else 0.0,
+            SHARE: options.tower_share if slow else 1.0,
+        }
+        for slow in (False, True)
+        for decays in (True, False)
     ]
+    groups = [kind for kind in kinds if kind["params"]]
     return AdamW(groups, lr=options.learning_rate, betas=_BETAS)
 
 

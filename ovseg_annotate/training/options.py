@@ -16,6 +16,7 @@ class LoopOptions:
     seed: int = 0
     optimiser: Optimiser = "adamw"  # muon: for the matrices of the blocks, adamw for the rest
     learning_rate: float = 1e-3
+    tower_share: float = 0.01  # of the learning rate, for a tower that is tuned under a head
     weight_decay: float = 0.05
     warmup_steps: int = 200
     final_share: float = 0.0  # of the learning rate, at the end of the cosine

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
@@ -97,7 +98,12 @@ def _phrases(training: PgsegTraining, reading: Reading, concepts: Sequence[str])
     return normalize(network.text_projection(network.text(numbers).sentences), dim=1).cpu()
 
 
-def _count(counts: dict[str, list[int]], concepts: Sequence[str], said, truth) -> None:
+def _count(
+    counts: dict[str, list[int]],
+    concepts: Sequence[str],
+    said: NDArray[np.integer],
+    truth: NDArray[np.integer],
+) -> None:
     for number, concept in enumerate(concepts, start=1):
         own, true = said == number, truth == number
         entry = counts.setdefault(concept, [0, 0, 0])

@@ -66,12 +66,13 @@ class PgsegRecipe:
         peers: Peers = ALONE,
     ) -> Outcome:
         """Train both stages, or go on where the run folder left off."""
-        loop, sizes = self.loop, self._sizes()
-        training = PgsegTraining(self._network(sizes, device, peers), self.stages, peers)
+        loop, network = self.loop, self.network()
+        if peers.count > 1 and device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        training = PgsegTraining(network.to(device), self.stages, peers)
         first = self.stages.groupvit * loop.accumulate * peers.count
-        reading = Reading(sizes.image, self._merges(), sizes.text_tokens)
-        source = PairBatches(self.pictures, reading, loop.seed, first)
-        score = partial(mean_iou, training, reading)
+        source = PairBatches(self.pictures, self.reading(), loop.seed, first)
+        score = partial(mean_iou, training, self.reading())
         return train(training, source, loop, run_folder, on_progress, peers, score=score)
 
     def export(self, run_folder: Path, folder: Path) -> None:
@@ -91,9 +92,8 @@ class PgsegRecipe:
             short_side=use.short_side,
             magnification=use.magnification,
         )
-        network = self._network(parts.sizes, _CPU, ALONE)
         state = {**checkpoint.module, **checkpoint.averaged}  # counts of batches have no average
-        of_tower = frozen_state(network)
+        of_tower = frozen_state(self.network())
         state = {name: value for name, value in state.items() if name not in of_tower}
         tower = tower_folder(self.tower) if self.tower else None
         card = SystemCard(
@@ -108,20 +108,21 @@ class PgsegRecipe:
         )
         write_system(folder, card, state)
 
+    def reading(self) -> Reading:
+        return Reading(self.sizes.image, self._merges(), self.sizes.text_tokens)
+
+    def network(self) -> PgsegNetwork:
+        """At its beginning, by the seed; what was drawn before in this process changes nothing."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.loop.seed)
+            network = PgsegNetwork(self._sizes(), self.skipped)
+        if self.tower:
+            begin_with_tower(network, tower_folder(self.tower))
+        return network
+
     def _merges(self) -> Path:
         return tower_folder(self.tower).merges if self.tower else published_merges()
 
     def _sizes(self) -> GroupSizes:
         """The vocabulary is that of the byte-pair table."""
         return replace(self.sizes, vocabulary=vocabulary_size(read_merges(self._merges())))
-
-    def _network(self, sizes: GroupSizes, device: torch.device, peers: Peers) -> PgsegNetwork:
-        """Drawn from the seed; what was drawn before in this process makes no difference."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.loop.seed)
-            network = PgsegNetwork(sizes, self.skipped)
-        if self.tower:
-            begin_with_tower(network, tower_folder(self.tower))
-        if peers.count > 1 and device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        return network.to(device)

@@ -229,6 +229,7 @@ def export_network(
         tower_digest="" if clip is None else clip.card.weights_digest,
         parts=asdict(made_of),
         threshold=threshold,
+        known_words=() if clip is None else clip.card.known_words,
         trained_steps=checkpoint.step,
     )
     write_system(folder, card, checkpoint.averaged)

@@ -134,7 +134,9 @@ class SceneBatches:
             easy_share=options.easy_share,
             microscopy_share=options.microscopy_share,
         )
-        scenes = [draw_scene(rules, seed) for seed in training_seeds(options.pool_seed, options.pool)]
+        scenes = [
+            draw_scene(rules, seed) for seed in training_seeds(options.pool_seed, options.pool)
+        ]
         described = [tuple(one.attributes for one in scene.regions) for scene in scenes]
         return described, self._pool_of(stacked([scene.pixels for scene in scenes]))
 

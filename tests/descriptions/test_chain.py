@@ -32,7 +32,10 @@ class Knowing:
     def describe(self, names: Sequence[str]) -> Described:
         self.asked.extend(names)
         return Described(
-            tuple(ConceptPrompt(name, (self.digest,)) if name in self.names else None for name in names),
+            tuple(
+                ConceptPrompt(name, (self.digest,)) if name in self.names else None
+                for name in names
+            ),
             (f"{self.digest} was asked",),
         )
 

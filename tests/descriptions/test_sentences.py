@@ -65,14 +65,18 @@ class TestSmallTowers:
         assert sentences_of(CHAIR, EnrichOptions(), few) == ("chair, brown, wood",)
 
     @given(
-        st.lists(st.lists(st.text("abcdef ", min_size=1).filter(str.strip), max_size=4), min_size=3),
+        st.lists(
+            st.lists(st.text("abcdef ", min_size=1).filter(str.strip), max_size=4), min_size=3
+        ),
         st.integers(3, 77),
     )
     def test_no_sentence_is_longer_than_the_tower_reads(
         self, groups: list[list[str]], longest: int
     ) -> None:
         prompt = ConceptPrompt("gate", *map(tuple, groups[:3]), source=Source.LEXICON)  # type: ignore[arg-type]
-        for sentence in sentences_of(prompt, EnrichOptions(sentences="both"), Reader(longest, words)):
+        for sentence in sentences_of(
+            prompt, EnrichOptions(sentences="both"), Reader(longest, words)
+        ):
             assert words(sentence) <= longest
 
 
