@@ -30,9 +30,9 @@ from ovseg_annotate.training.recipes import read_recipe
 RECIPE = Path("recipes/pgseg-mini.toml")
 SEEDS = (1, 2, 3)
 LOOKED_AT = (
-    ProbedScenes(count=100, style=SceneStyle.EASY, pairs="seen"),
-    ProbedScenes(count=100, style=SceneStyle.EASY, pairs="unseen"),
-    ProbedScenes(count=100, style=SceneStyle.CROWDED, pairs="seen"),
+    ProbedScenes(count=60, style=SceneStyle.EASY, pairs="seen"),
+    ProbedScenes(count=60, style=SceneStyle.EASY, pairs="unseen"),
+    ProbedScenes(count=60, style=SceneStyle.CROWDED, pairs="seen"),
 )
 
 
@@ -50,7 +50,9 @@ def main(recipe: PgsegRecipe, runs: Path, seeds: tuple[int, ...]) -> None:
             report(f"{name}, seed {seed}: with prototypes", value)
             report(f"{name}, seed {seed}: without", scores[False][name])
     for name, values in gains.items():
-        report(f"{name}: gain by prototypes, mean of {len(values)} seeds", statistics.mean(values), 0)
+        report(
+            f"{name}: gain by prototypes, mean of {len(values)} seeds", statistics.mean(values), 0
+        )
         if len(values) > 1:
             report(f"{name}: its standard deviation", statistics.stdev(values))
 

@@ -1,4 +1,9 @@
-"""PGSeg that begins with a tower: its text half, and its image half as a stem below all groups."""
+"""PGSeg that begins with a tower: its text half, and its image half as a stem below all groups.
+
+This is ours, for trainings that are too small to learn to see. The tower's parts stay as they are.
+What stands on them begins by doing little: cells join the centre that they are most like, a group
+is the mean of its cells, and both halves are projected as the tower projects them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,8 @@ from ovseg_annotate.backbones.checkpoints import read_state
 from ovseg_annotate.backbones.folder import TowerFolder, bundled_folder, bundled_names, read_folder
 from ovseg_annotate.backbones.group_network import PIXEL_MEAN, PIXEL_STD, PgsegNetwork
 from ovseg_annotate.errors import WeightsError
+from ovseg_annotate.grouping.assignment import GroupingBlock
+from ovseg_annotate.grouping.layers import Projection, TokenBlock
 
 # Names behind a block's number: the tower's, ours.
 _BLOCK = {
@@ -22,6 +29,8 @@ _BLOCK = {
     "mlp.c_fc": "mlp.first",
     "mlp.c_proj": "mlp.second",
 }
+_SHARPNESS = 2.0  # of cells choosing groups
+_CELLS_OVER_CENTRE = 6.0  # in a group
 _VISION_BLOCK = "visual.transformer.resblocks."
 
 
@@ -39,7 +48,7 @@ def frozen_state(network: PgsegNetwork) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def begin_with_tower(network: PgsegNetwork, tower: TowerFolder) -> None:
-    """Copy the first blocks and the words of a vision transformer of open_clip, and freeze them."""
+    """Copy the halves of a vision transformer of open_clip and freeze them; begin where it ends."""
     state = {name: value.float() for name, value in read_state(tower.weights).items()}
     if network.image.stem is None or tower.configuration.get("quick_gelu"):
         raise WeightsError(
@@ -60,11 +69,64 @@ def begin_with_tower(network: PgsegNetwork, tower: TowerFolder) -> None:
     image["stem.lead"] = nn.functional.layer_norm(lead, lead.shape, *norm)[None, None]
     for number in range(network.sizes.stem):
         image |= _block(state, number, tower)
-    words = {name: state[name] for name in network.text.tower.state_dict() if name in state}
+    words = _words(network, state, tower)
     for module, weights in ((network.image, image), (network.text.tower, words)):
         _copy(module, weights, tower)
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name not in weights)
+    network.image.norm.weight.copy_(state["visual.ln_post.weight"])
+    network.image.norm.bias.copy_(state["visual.ln_post.bias"])
+    _begin_as(network.image_projection, state["visual.proj"], tower)
+    _begin_as(network.text_projection, state["text_projection"], tower)
+    for stage in network.image.stages:
+        _begin_with_little(stage)
+
+
+def _words(
+    network: PgsegNetwork, state: Mapping[str, Tensor], tower: TowerFolder
+) -> dict[str, Tensor]:
+    """The text half; its last block has to be our last block, too."""
+    blocks = {name for name in state if name.startswith("transformer.resblocks.")}
+    words = {name: state[name] for name in network.text.tower.state_dict() if name in state}
+    expected = network.text.tower.state_dict().keys()
+    if expected - words.keys() or blocks - expected:
+        raise WeightsError(
+            f"{tower.path} cannot be begun with: its text half has other blocks than the recipe's "
+            f"{network.sizes.text_layers} text_layers; bring them in line"
+        )
+    return words
+
+
+def _begin_as(projection: Projection, matrix: Tensor, tower: TowerFolder) -> None:
+    """What is above nothing in one half of the hidden layer and what is below in the other."""
+    hidden, shared = projection.first.out_features, projection.second.out_features
+    if hidden != 2 * shared or shared != matrix.shape[1]:
+        raise WeightsError(
+            f"{tower.path} projects to {matrix.shape[1]} numbers; the recipe's size 'shared' has "
+            f"to be that and 'hidden' twice that, got {shared} and {hidden}"
+        )
+    projection.first.weight.copy_(torch.cat([matrix.T, -matrix.T]))
+    projection.second.weight.copy_(torch.cat([torch.eye(shared), -torch.eye(shared)], dim=1))
+    for layer in (projection.first, projection.second):
+        nn.init.zeros_(layer.bias)
+
+
+def _begin_with_little(stage: nn.Module) -> None:
+    for part in stage.modules():
+        if isinstance(part, TokenBlock):
+            last = [part.proj, part.mlp.second]
+        elif isinstance(part, GroupingBlock):
+            last = [part.rest.second, part.feed.second]
+            for layer in (part.queries, part.keys, part.values, part.merge):
+                nn.init.eye_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            part.queries.weight *= _SHARPNESS
+            part.merge.weight *= _CELLS_OVER_CENTRE
+        else:
+            continue
+        for layer in last:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
 
 def _for_our_pixels(weight: Tensor, tower: TowerFolder) -> tuple[Tensor, Tensor]:

@@ -137,7 +137,7 @@ def _edges(width: int) -> nn.Sequential:
 def _timm_network(parts: PyramidParts) -> Any:
     file = Path(parts.weights).expanduser() if parts.weights else None
     name = parts.timm
-    if name.startswith("vit_"):
+    if name.startswith(("vit_", "test_vit")):
         return _made(name, file, features_only=True, out_indices=4, dynamic_img_size=True)
     extra = {"strict_img_size": False} if name.startswith("swin") else {}
     return _made(name, file, features_only=True, **extra)

@@ -24,7 +24,7 @@ from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, OptionError
 from ovseg_annotate.geometry import Size
-from ovseg_annotate.grouping.affinity import hard_cells, spread, strongest_only
+from ovseg_annotate.grouping.affinity import chances, hard_cells, spread
 from ovseg_annotate.options import digest_text, read_options
 from ovseg_annotate.scores import ClassScores, FoldRule, grouped
 from ovseg_annotate.text.bank import TextBank
@@ -120,8 +120,8 @@ class PgsegEngine:
                 "the windows with the same engine"
             )
         with torch.no_grad():
-            chances = concept_chances(features, text, self._network.scale, self._options)
-            values = placed(chances, features.assignment, self._fineness, self._options.assign)
+            said = concept_chances(features, text, self._network.scale, self._options)
+            values = placed(said, features.assignment, self._fineness, self._options.assign)
         return ClassScores(values, competing=True, vocabulary=text.vocabulary)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -142,11 +142,7 @@ def group_features(network: PgsegNetwork, windows: Tensor, *, prototypes: bool) 
 def concept_chances(
     features: GroupFeatures, text: TextBank, scale: Tensor, options: PgsegOptions
 ) -> Tensor:
-    """(windows, groups, concepts), adding up to 1 over the concepts.
-
-    The published product of two softmaxes, one of them over the strongest concepts only, does not:
-    here it is divided by its sum, which is a softmax at twice the scale over those concepts.
-    """
+    """(windows, groups, concepts), adding up to 1 over the concepts."""
     if text.embeddings.shape[1] != features.groups.shape[2]:
         raise ModelError(
             f"groups of width {features.groups.shape[2]} and phrases of width "
@@ -158,13 +154,13 @@ def concept_chances(
         _of_concepts(scale * cells @ phrases.T, text.vocabulary, options.fold)
         for cells in (features.groups, features.whole)
     )
-    return (2 * strongest_only(groups, whole, options.top_concepts)).softmax(dim=2)
+    return chances(groups, whole, options.top_concepts)
 
 
-def placed(chances: Tensor, assignment: Tensor, fineness: int, assign: Assignment) -> Tensor:
+def placed(said: Tensor, assignment: Tensor, fineness: int, assign: Assignment) -> Tensor:
     """(windows, concepts, rows, columns), so many times as fine as the cells of the assignment."""
     fine = interpolate(assignment, scale_factor=fineness, mode="bilinear")
-    return spread(chances, hard_cells(fine) if assign == "hard" else fine)
+    return spread(said, hard_cells(fine) if assign == "hard" else fine)
 
 
 def _of_concepts(logits: Tensor, vocabulary: Vocabulary, fold: FoldRule) -> Tensor:

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 
-def affinities(groups: Tensor, whole: Tensor, top: int) -> Tensor:
+def chances(groups: Tensor, whole: Tensor, top: int) -> Tensor:
     """Logits (windows, groups, concepts) and (windows, concepts) -> (windows, groups, concepts).
 
-    Twice a softmax: over all concepts, and over those `top` that the window as a whole is most
-    like; 0: over all again. A row does not add up to 1.
+    Published is the product of two softmaxes: over all concepts, and over those `top` that the
+    window as a whole is most like; 0: all. It does not add up to 1. Divided by its sum it is one
+    softmax at twice the scale, which this is: no product of two small numbers can become nothing.
     """
-    first = groups.softmax(dim=2)
-    return strongest_only(groups, whole, top).softmax(dim=2) * first
+    return (2 * strongest_only(groups, whole, top)).softmax(dim=2)
 
 
 def strongest_only(groups: Tensor, whole: Tensor, top: int) -> Tensor:

@@ -42,10 +42,6 @@ class GroupingBlock(nn.Module):
         self.merge = nn.Linear(width, width)
         self.norm_segments = nn.LayerNorm(width)
         self.feed = Mlp(width, 4 * width, width)
-        # Not published: tokens begin by joining the centre that they are most like, as they are.
-        for layer in (self.queries, self.keys, self.values, self.merge):
-            nn.init.eye_(layer.weight)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, tokens: Tensor, groups: Tensor) -> Grouped:
         tokens = self.norm_tokens(tokens)

@@ -73,6 +73,7 @@ class SsegRecipe:
     loop: LoopOptions = field(default_factory=LoopOptions)
 
     def __post_init__(self) -> None:
+        MaskWeights(self.weights.focal, self.weights.dice)  # refuses what cannot be
         if self.parts.sizes.queries < self.pseudo.clusters.clusters:
             raise OptionError(
                 f"queries: got {self.parts.sizes.queries} for {self.pseudo.clusters.clusters} "

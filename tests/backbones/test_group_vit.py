@@ -19,7 +19,7 @@ from ovseg_annotate.backbones.group_checkpoint import flattened, renamed
 from ovseg_annotate.backbones.group_network import PgsegNetwork
 from ovseg_annotate.backbones.group_vit import GroupSizes, GroupVit
 from ovseg_annotate.errors import ModelError, OptionError
-from ovseg_annotate.grouping.affinity import affinities, hard_cells, spread
+from ovseg_annotate.grouping.affinity import hard_cells, spread, strongest_only
 
 
 def published_network() -> PgsegNetwork:
@@ -54,7 +54,8 @@ def test_pixels_score_as_published() -> None:
     scale = facts["logit_scale"]
     groups = scale * normalize(network.image_projection(seen.segments), dim=2) @ text.T
     whole = scale * normalize(network.image_projection(seen.pooled), dim=1) @ text.T
-    scores = affinities(groups, whole, facts["top_k_classes"])
+    strongest = strongest_only(groups, whole, facts["top_k_classes"])
+    scores = strongest.softmax(dim=2) * groups.softmax(dim=2)
     shares = interpolate(seen.assignment, size=images.shape[2:], mode="bilinear")
     every_fourth = shares[0, :, ::4, ::4].permute(1, 2, 0)
     assert_relative(every_fourth, published["out.final_soft_map"])

@@ -98,7 +98,9 @@ def test_the_authors_checkpoint_opens_by_its_file(tmp_path: Path) -> None:
     # Heads are 64 wide in the published networks: this one has a single head.
     engine = opened(write_checkpoint(tmp_path / "pgseg.pth", state))
     assert engine.card.window.height == engine.card.short_side == 192
-    values = engine.score(engine.encode_image(torch.randn(1, 3, 192, 192)), engine.encode_text(WORDS))
+    values = engine.score(
+        engine.encode_image(torch.randn(1, 3, 192, 192)), engine.encode_text(WORDS)
+    )
     assert values.values.shape == (1, len(WORDS), 48, 48)
 
 

@@ -50,9 +50,7 @@ def opened(folder: Path, **options: object) -> SsegEngine:
 
 def window(engine: Engine) -> torch.Tensor:
     size = engine.card.window
-    return torch.randn(
-        1, 3, size.height, size.width, generator=torch.Generator().manual_seed(1)
-    )
+    return torch.randn(1, 3, size.height, size.width, generator=torch.Generator().manual_seed(1))
 
 
 def changed_card(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:

@@ -15,9 +15,9 @@ def published_block() -> GroupingBlock:
     place = "image.stages.0.grouping."
     block.load_state_dict(
         {
-            renamed(f"img_encoder.layers.0.downsample.{name.removeprefix('weights.')}").removeprefix(
-                place
-            ): value
+            renamed(
+                f"img_encoder.layers.0.downsample.{name.removeprefix('weights.')}"
+            ).removeprefix(place): value
             for name, value in tensors_of(NAME).items()
             if name.startswith("weights.")
         }

@@ -61,14 +61,14 @@ def opened(folder: Path) -> PgsegEngine:
     return open_pgseg(EngineRequest("pgseg", str(folder), {}, None, True, None))
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 def killed_at(step: int) -> object:
     def look(progress: Progress) -> None:
         if progress.step == step:
-            raise Killed
+            raise KilledError
 
     return look
 
@@ -104,7 +104,7 @@ def test_memories_of_prototypes_move_in_the_second_stage_only(tmp_path: Path) ->
 def test_a_training_that_was_broken_off_goes_on_with_the_same_losses(
     whole: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         TINY_RECIPE.train(tmp_path, killed_at(5))  # type: ignore[arg-type]
     assert load_checkpoint(tmp_path).step == 4  # type: ignore[union-attr]
     TINY_RECIPE.train(tmp_path)
