@@ -96,12 +96,7 @@ def one_seed(recipe: SsegRecipe, plus: SsegPlusRecipe, seed: int, runs: Path) ->
     run_plus = runs / f"sseg-plus-{seed}"
     plus.train(run_plus)
     plus.export(run_plus, run_plus / "export")
-    first, student = (
-        answers_of(
-            open_sseg(EngineRequest("sseg", str(folder / "export"), {}, None, True, None))
-        )
-        for folder in (run, run_plus)
-    )
+    first, student = (answers_of(opened(folder / "export")) for folder in (run, run_plus))
     words = Vocabulary.parse(plus.teacher.vocabulary)
     return Seed(
         sseg={which.value: held_out(first, which) for which in SETS},
@@ -147,6 +142,26 @@ def by_masked_pictures(recipe: SsegRecipe) -> Answer:
         with torch.no_grad():
             seen = tapped_features(tower, alone, (), "whole")
         return spread(seen.whole, masks, engine, words)
+
+    return answer
+
+
+def by_own_words(recipe: SsegRecipe, export: Path) -> Answer:
+    """The same masks and masked pictures, named by what S-Seg makes of a whole picture."""
+    training = SsegTraining(recipe, CPU)
+    file = export / WEIGHTS_FILE
+    state = {name: value.float() for name, value in read_state(file).items()}
+    fill(training.network.eval(), state, file)
+    engine = opened(export)
+
+    def answer(picture: Tensor, words: Vocabulary) -> Tensor:
+        clusters = clusters_in(training, picture)
+        masks = segment_masks(clusters[None], recipe.pseudo.clusters.clusters)
+        alone = training.normalised(picture) * masks[0][:, None]
+        with torch.no_grad():
+            vectors = training.network.see(alone).vectors.mean(dim=1)
+        unit = functional.normalize(vectors, dim=-1)[None]
+        return engine.score(QueryFeatures(masks, unit), engine.encode_text(words)).values[0]
 
     return answer
 

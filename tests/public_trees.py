@@ -151,12 +151,12 @@ def _outline(number: int, points: list[int], *, category: int) -> dict[str, obje
     }
 
 
-def coco_stuff(root: Path) -> Path:
+def coco_stuff(root: Path, split: str = "val2017") -> Path:
     """A person (1), a brick wall (171), sky (157) and void."""
     for number in (1, 2):
-        picture(root / "val2017" / f"00000000000{number}.jpg", seed=number)
+        picture(root / split / f"00000000000{number}.jpg", seed=number)
         labels = values(0, 170, [156, 255])
-        label_map(root / "stuffthingmaps/val2017" / f"00000000000{number}.png", labels)
+        label_map(root / "stuffthingmaps" / split / f"00000000000{number}.png", labels)
     names = {1: "person", 12: "street sign", 157: "sky-other", 171: "wall-brick"}
     text(root / "labels.txt", "0: unlabeled", *(f"{key}: {name}" for key, name in names.items()))
     return root

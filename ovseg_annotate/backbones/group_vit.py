@@ -186,7 +186,7 @@ class GroupVit(nn.Module):
     def cells(self, images: Tensor) -> Tensor:
         """(pictures, 3, height, width) -> (pictures, cells, width), before any group."""
         grid = grid_of(images, self.sizes.patch)
-        cells = self.embed(images).flatten(2).mT
+        cells: Tensor = self.embed(images).flatten(2).mT
         if self.stem is None:
             cells = self.embed_norm(cells) + self._positions_on(grid)
         else:  # towers add positions first

@@ -112,7 +112,7 @@ class FrozenCells(nn.Module):
 
     def __init__(self, name: str, weights: Path) -> None:
         super().__init__()
-        self.network: Any = _made(name, weights, num_classes=0, dynamic_img_size=True)
+        self.network: Any = _made(name, weights, {"num_classes": 0, "dynamic_img_size": True})
         self.network.eval().requires_grad_(requires_grad=False)
 
     @torch.no_grad()
@@ -138,21 +138,27 @@ def _timm_network(parts: PyramidParts) -> Any:
     file = Path(parts.weights).expanduser() if parts.weights else None
     name = parts.timm
     if name.startswith(("vit_", "test_vit")):
-        return _made(name, file, features_only=True, out_indices=4, dynamic_img_size=True)
+        wanted = {"features_only": True, "out_indices": 4, "dynamic_img_size": True}
+        return _made(name, file, wanted)
     extra = {"strict_img_size": False} if name.startswith("swin") else {}
-    return _made(name, file, features_only=True, **extra)
+    return _made(name, file, {"features_only": True, **extra})
 
 
-def _made(name: str, file: Path | None, **wanted: object) -> Any:
+def _made(name: str, file: Path | None, wanted: dict[str, Any]) -> Any:
     if name not in timm.list_models() and name.split(".", maxsplit=1)[0] not in timm.list_models():
-        close = ", ".join(timm.list_models(f"{name.split('_', maxsplit=1)[0]}*")[:8]) or "see timm.list_models"
+        close = (
+            ", ".join(timm.list_models(f"{name.split('_', maxsplit=1)[0]}*")[:8])
+            or "see timm.list_models"
+        )
         raise ModelError(f"timm has no network {name!r}; there is: {close}")
     if file is not None and not file.is_file():
         raise WeightsError(
             f"{file}: no such file; fetch it first, for example with: hf download timm/{name} "
             "model.safetensors"
         )
-    overlay = {} if file is None else {"pretrained_cfg_overlay": {"file": str(file)}}
+    overlay: dict[str, Any] = (
+        {} if file is None else {"pretrained_cfg_overlay": {"file": str(file)}}
+    )
     try:
         return timm.create_model(name, pretrained=file is not None, **overlay, **wanted)
     except (RuntimeError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ovseg_annotate.backbones.folder import bundled_folder, read_folder
-from ovseg_annotate.backbones.tokens import BytePairs, tokenizer_of_folder
+from ovseg_annotate.backbones.tokens import BytePairs, Tokenizer, tokenizer_of_folder
 from ovseg_annotate.errors import OptionError, VocabularyError
 
 _BATCH = 256  # texts at a time
@@ -77,7 +77,7 @@ class CaptionTower(nn.Module):
 class CaptionPieces:
     """How texts fall into numbers."""
 
-    def __init__(self, tokenizer: BytePairs, size: int, longest: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, size: int, longest: int) -> None:
         self._tokenizer = tokenizer
         self._longest = longest
         self.size = size  # numbers there are
@@ -120,14 +120,14 @@ class CaptionReader:
             raise VocabularyError("expected at least one text to encode, got none")
         device = next(self._tower.parameters()).device
         tokens = self._tower.pieces.whole(texts).to(device)
-        encoded = torch.cat([self._tower(part) for part in tokens.split(_BATCH)])
+        encoded = torch.cat([self._tower(part) for part in torch.split(tokens, _BATCH)])
         return functional.normalize(encoded.float(), dim=-1)
 
 
 def caption_pieces(parts: TextParts) -> CaptionPieces:
     if parts.pieces == "clip":
-        tokenizer = BytePairs(SimpleTokenizer(context_length=parts.longest))
-        return CaptionPieces(tokenizer, _CLIP_VOCABULARY, parts.longest)
+        pairs = BytePairs(SimpleTokenizer(context_length=parts.longest))
+        return CaptionPieces(pairs, _CLIP_VOCABULARY, parts.longest)
     folder = read_folder(bundled_folder(_BUNDLED))
     tokenizer = tokenizer_of_folder(folder.merges, parts.longest)
     return CaptionPieces(tokenizer, folder.configuration["text_cfg"]["vocab_size"], parts.longest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -88,9 +89,7 @@ class QueryLayer(nn.Module):
         placed = queries + places
         told, _ = self.among(placed, placed, queries, need_weights=False)
         queries = self.norms[0](queries + self.dropout(told))
-        seen, _ = self.across(
-            queries + places, keys, memory, attn_mask=hidden, need_weights=False
-        )
+        seen, _ = self.across(queries + places, keys, memory, attn_mask=hidden, need_weights=False)
         queries = self.norms[1](queries + self.dropout(seen))
         thought: Tensor = self.norms[2](queries + self.dropout(self.think(queries)))
         return thought
@@ -99,6 +98,6 @@ class QueryLayer(nn.Module):
 def perceptron(*widths: int) -> nn.Sequential:
     """Linear layers with a ReLU between them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])

@@ -42,8 +42,8 @@ def make_optimisers(module: nn.Module, options: LoopOptions) -> tuple[Optimizer,
 
 
 def _adamw(named: list[tuple[str, nn.Parameter]], options: LoopOptions) -> Optimizer:
-    # A pretrained tower under a head learns slowly. Gains, offsets and the temperature must be
-    # free to stay where they are: they do not decay.
+    # A pretrained tower under a head learns slowly, and what of it does not learn must not decay.
+    # Gains, offsets and the temperature must be free to stay where they are, too.
     kinds = [
         {
             "params": [
@@ -51,7 +51,7 @@ def _adamw(named: list[tuple[str, nn.Parameter]], options: LoopOptions) -> Optim
                 for name, value in named
                 if name.startswith(TOWER_HALVES) == slow and (value.ndim > 1) == decays
             ],
-            "weight_decay": options.weight_decay if decays else 0.0,
+            "weight_decay": options.weight_decay if decays and not slow else 0.0,
             SHARE: options.tower_share if slow else 1.0,
         }
         for slow in (False, True)

@@ -186,6 +186,7 @@ class SsegTraining:
     def _frozen_cells(self, pictures: Tensor) -> Tensor:
         if self._dino is None:
             return self._tower_cells(pictures)
+        tokens: Tensor
         tokens, grid = self._dino(_imagenet(pictures))
         return tokens.transpose(1, 2).reshape(len(pictures), -1, grid.height, grid.width)
 

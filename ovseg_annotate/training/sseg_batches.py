@@ -181,7 +181,7 @@ def cell_pool(
 ) -> CellPool:
     """Run the tower and K-Means over pictures once; `grid` is that of the masks."""
     cells, clusters = [], []
-    for part in pictures.split(_AT_ONCE):
+    for part in torch.split(pictures, _AT_ONCE):
         seen = read(part)
         cells.append(seen.half())
         clusters.append(pseudo_masks(part, seen, grid, options, by_colour=by_colour).byte())

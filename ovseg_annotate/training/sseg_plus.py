@@ -145,7 +145,7 @@ class SsegPlusTraining:
         pyramid = tower_pyramid(self._network)
         labels, cells = [], []
         with torch.autocast(self._mean.device.type, enabled=False):
-            for part in pictures.split(_AT_ONCE):
+            for part in torch.split(pictures, _AT_ONCE):
                 labels.append(self._labelled(part).cpu())
                 if pyramid is not None:
                     cells.append(pyramid.cells(self.normalised(part)).half().cpu())

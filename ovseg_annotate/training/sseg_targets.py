@@ -121,7 +121,7 @@ def with_certain(labels: Tensor, certain: Tensor, teacher_weight: float) -> tupl
 
 def refuse_missing_concepts(labels: Tensor, vocabulary: Vocabulary) -> None:
     """A student cannot learn a concept that no pixel has."""
-    found = set(labels.unique().tolist())
+    found = set(torch.unique(labels).tolist())
     missing = [name for label, name in enumerate(vocabulary.names, 1) if label not in found]
     if missing:
         raise VocabularyError(

@@ -49,9 +49,7 @@ def test_the_same_seed_groups_alike_and_numbers_stay_in_range(
 @given(st.integers(0, 2**31), st.sampled_from(STARTS))
 def test_rounds_make_groups_tighter(seed: int, start: Start) -> None:
     cells = drawn(seed, 1, 40, 4)
-    few, many = (
-        clusters_of(cells, ClusterOptions(4, rounds, start))[0] for rounds in (0, 10)
-    )
+    few, many = (clusters_of(cells, ClusterOptions(4, rounds, start))[0] for rounds in (0, 10))
     assert tightness(cells[0], many) >= tightness(cells[0], few) - 1e-5
 
 

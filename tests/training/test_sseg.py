@@ -95,14 +95,14 @@ def test_captions_do_not_move_masks_and_masks_do_not_move_words(recipe: SsegReci
 
 def test_the_frozen_tower_is_neither_trained_nor_saved(recipe: SsegRecipe) -> None:
     names = SsegTraining(recipe, CPU).module.state_dict()
-    assert not [name for name in names if "tower" in name or "resblocks" in name and "text" not in name]
+    assert not [
+        name for name in names if "tower" in name or ("resblocks" in name and "text" not in name)
+    ]
 
 
 def test_fewer_layers_count_without_deep_supervision(recipe: SsegRecipe) -> None:
     deep = SsegTraining(recipe, CPU)
-    shallow = SsegTraining(
-        replace(recipe, weights=replace(recipe.weights, deep=False)), CPU
-    )
+    shallow = SsegTraining(replace(recipe, weights=replace(recipe.weights, deep=False)), CPU)
     batch = scenes(deep, recipe).batch(0)
     assert shallow.losses(batch)["dice"] < deep.losses(batch)["dice"]
 
@@ -122,9 +122,7 @@ def dino_file(folder: Path) -> Path:
 
 
 def test_pseudo_masks_of_a_transformer_of_timm(recipe: SsegRecipe, tmp_path: Path) -> None:
-    pseudo = replace(
-        recipe.pseudo, by="dino", dino="test_vit", weights=str(dino_file(tmp_path))
-    )
+    pseudo = replace(recipe.pseudo, by="dino", dino="test_vit", weights=str(dino_file(tmp_path)))
     training = SsegTraining(replace(recipe, pseudo=pseudo), CPU)
     masks = training.pseudo_masks(torch.randint(256, (2, 3, 64, 64)).byte(), Size(16, 16))
     assert masks.shape == (2, 16, 16)

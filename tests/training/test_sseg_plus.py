@@ -50,18 +50,18 @@ def recipe(tmp_path: Path) -> SsegPlusRecipe:
     )
 
 
-def corrected_export(folder: Path, concept: str, written_in: str = "coco") -> Path:
+def corrected_export(folder: Path, concept: str) -> Path:
     """One picture of 40 x 40 px, whose left half a person labelled."""
     PillowImage.new("RGB", (40, 40), (200, 30, 30)).save(folder / "seen.png")
     ring = np.array([[0.0, 0.0], [20.0, 0.0], [20.0, 40.0], [0.0, 40.0]])
     image = AnnotatedImage(
         "seen.png",
         Size(40, 40),
-        (Region(concept, (Polygon(ring),)),),
+        (Region(concept, (Polygon(ring),), None),),
         Vocabulary.parse(concept),
+        None,
     )
-    path = folder / "corrections.json"
-    format_named(written_in).write([image], path)
+    (path,) = format_named("coco").write([image], folder)
     return path
 
 
