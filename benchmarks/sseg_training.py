@@ -6,7 +6,8 @@ Trains recipes/sseg-mini.toml and, on what comes out, recipes/sseg-plus-mini.tom
 to 3), in folders under RUNS; what is there already is not trained again. Every system answers once
 for a whole picture, enlarged without refinement. The baselines are without training: pseudo-masks
 of the same tower, each named by that tower from the picture with all but the mask painted over
-(the paper's weak one), or from the mean of its cells as naclip reads them. S-Seg+ is judged on
+(the paper's weak one), or from the mean of its cells as naclip reads them. A third baseline names
+the same masked pictures with what S-Seg itself learnt: equal words, masks not learnt along. S-Seg+ is judged on
 scenes like those it was trained on, with its fixed list of concepts.
 
 Prints JSON lines {name, value, spread, target, unit, reached}.
@@ -27,6 +28,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ovseg_annotate.backbones.checkpoints import fill, read_state
+from ovseg_annotate.backbones.system_folder import WEIGHTS_FILE
 from ovseg_annotate.backbones.taps import tapped_features
 from ovseg_annotate.backbones.weights import load_clip
 from ovseg_annotate.catalog import open_engine
@@ -37,7 +40,7 @@ from ovseg_annotate.engine import Engine
 from ovseg_annotate.engines.cost_engine import tower_of
 from ovseg_annotate.engines.dense_clip import PatchFeatures
 from ovseg_annotate.engines.request import EngineRequest
-from ovseg_annotate.engines.sseg import open_sseg
+from ovseg_annotate.engines.sseg import QueryFeatures, open_sseg
 from ovseg_annotate.evaluation.held_out import Asking, SceneSet, scene_trials
 from ovseg_annotate.evaluation.trials import Trial
 from ovseg_annotate.masks.clusters import segment_masks
@@ -62,6 +65,7 @@ class Seed:
     """Mean IoU of one seed: a number a set, then the target domain."""
 
     sseg: dict[str, float]
+    own_words: dict[str, float]  # pseudo-masks named by the same weights, a picture each
     target: float
     target_plus: float
 
@@ -80,7 +84,11 @@ def main(runs: Path, seeds: Sequence[int]) -> None:
     for name, baseline in masked.items():
         values = [each.sseg[name] for each in done]
         report(f"S-Seg, {name}", values)
-        report(f"S-Seg less its baseline, {name}", [one - baseline for one in values], 0.0)
+        report(f"S-Seg less pseudo-masks + CLIP, {name}", [one - baseline for one in values], 0.0)
+        own = [each.own_words[name] for each in done]
+        report(f"pseudo-masks + words of S-Seg, {name}", own)
+        gained = [one - other for one, other in zip(values, own, strict=True)]
+        report(f"S-Seg less pseudo-masks + its words, {name}", gained, 0.0)
     report("S-Seg, target domain", [each.target for each in done])
     report("S-Seg+, target domain", [each.target_plus for each in done])
     report("S-Seg+ less S-Seg", [each.target_plus - each.target for each in done], 0.0)
@@ -97,12 +105,18 @@ def one_seed(recipe: SsegRecipe, plus: SsegPlusRecipe, seed: int, runs: Path) ->
     plus.train(run_plus)
     plus.export(run_plus, run_plus / "export")
     first, student = (answers_of(opened(folder / "export")) for folder in (run, run_plus))
+    alone = by_own_words(recipe, run / "export")
     words = Vocabulary.parse(plus.teacher.vocabulary)
     return Seed(
         sseg={which.value: held_out(first, which) for which in SETS},
+        own_words={which.value: held_out(alone, which) for which in SETS},
         target=mean_iou(first, target_trials(words)),
         target_plus=mean_iou(student, target_trials(words)),
     )
+
+
+def opened(folder: Path) -> Engine:
+    return open_sseg(EngineRequest("sseg", str(folder), {}, None, offline=True, progress=None))
 
 
 def report_oracle(recipe: SsegRecipe) -> None:

@@ -96,3 +96,21 @@ def test_a_bad_value_names_its_option(key: str, value: object) -> None:
 def test_the_digest_text_tells_any_two_options_apart() -> None:
     assert digest_text(Outer()) != digest_text(Outer(inner=Inner(4)))
     assert digest_text(Outer()) == digest_text(Outer())
+
+
+def test_a_key_with_a_dot_is_a_part_of_a_table() -> None:
+    assert read_options(Outer, {"inner.steps": "7"}) == Outer(inner=Inner(7))
+    both = {"inner": {"steps": 3}, "inner.steps": 7}
+    assert read_options(Outer, both) == Outer(inner=Inner(7))
+
+
+def test_a_part_that_does_not_exist_is_told_with_those_that_do() -> None:
+    with pytest.raises(OptionError, match="unknown option 'stops' for Inner; there is: steps"):
+        read_options(Outer, {"inner.stops": 1})
+
+
+def test_a_part_of_something_that_is_no_table_is_refused() -> None:
+    with pytest.raises(
+        OptionError, match=r"'inner.steps' is a part of 'inner', which is 3 already"
+    ):
+        read_options(Outer, {"inner": 3, "inner.steps": 7})

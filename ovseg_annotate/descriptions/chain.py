@@ -23,6 +23,7 @@ from ovseg_annotate.descriptions.prompts import (
 )
 from ovseg_annotate.descriptions.reading import as_plain
 from ovseg_annotate.descriptions.store import AnswerStore
+from ovseg_annotate.errors import OptionError
 
 _OTHERS = 3  # entries whose phrases stand in for a name's own
 _DIGITS = 12
@@ -86,13 +87,24 @@ class OtherPhrases:
         )
 
 
-def open_chain(options: EnrichOptions, environment: Mapping[str, str], cache: Path | None) -> Chain:
+def open_chain(
+    options: EnrichOptions,
+    environment: Mapping[str, str],
+    cache: Path | None,
+    *,
+    offline: bool = False,
+) -> Chain:
     """The providers that the options ask for; `environment` tells where an endpoint is."""
     providers: list[Provider] = []
     if options.file is not None:
         providers.append(lexicon_of_file(Path(options.file).expanduser()))
     if options.source == "endpoint":
         settings = settings_from(environment)
+        if offline and not settings.is_here:
+            raise OptionError(
+                f"descriptions from {settings.place} need the network, and this is offline; use "
+                "the lexicon, or a model on this machine"
+            )
         store = None if cache is None else AnswerStore(cache / "descriptions", settings.model)
         providers.append(EndpointProvider(settings, store))
     if options.source in ("lexicon", "endpoint"):

@@ -22,6 +22,8 @@ from ovseg_annotate.errors import OptionError
 BASE_URL, MODEL, API_KEY = "OVSEG_LLM_BASE_URL", "OVSEG_LLM_MODEL", "OVSEG_LLM_API_KEY"
 
 _BATCH = 20  # names of a request
+_CONNECTING = 5.0  # seconds at most until a server takes the call
+_OWN_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _SYSTEM = "You describe how things look in photos. Answer only JSON."
 _TASK = (
     "For each class give `colour`, `shape_size` and `texture_material`: 1-3 phrases of at most 6 "
@@ -66,6 +68,11 @@ class EndpointSettings:
         return self.base_url.rpartition("@")[2]
 
     @property
+    def is_here(self) -> bool:
+        """Whether names stay on this machine."""
+        return urlsplit(self.base_url).hostname in _OWN_MACHINE
+
+    @property
     def address(self) -> str:
         return f"{self.base_url.rstrip('/')}/chat/completions"
 
@@ -93,22 +100,28 @@ class EndpointProvider:
     def __init__(self, settings: EndpointSettings, store: AnswerStore | None = None) -> None:
         self._settings = settings
         self._store = store
+        self._answered: dict[str, ConceptPrompt] = {}  # with a store or without: asked once
 
     @property
     def digest(self) -> str:
         return f"endpoint-{PROMPT_VERSION}-{self._settings.model}"
 
     def describe(self, names: Sequence[str]) -> Described:
-        known: dict[str, ConceptPrompt] = {}
-        if self._store is not None:
-            found = ((name, self._store.get(name)) for name in names)
-            known = {name: prompt for name, prompt in found if prompt is not None}
+        found = ((name, self._kept_of(name)) for name in names)
+        known = {name: prompt for name, prompt in found if prompt is not None}
         missing = list(dict.fromkeys(name for name in names if name not in known))
         warnings: list[str] = []
         if missing:
             asked, warnings = self._asked(missing)
             known |= asked
+            self._answered |= asked
         return Described(tuple(known.get(name) for name in names), tuple(warnings))
+
+    def _kept_of(self, name: str) -> ConceptPrompt | None:
+        prompt = self._answered.get(name)
+        if prompt is None and self._store is not None:
+            prompt = self._store.get(name)
+        return prompt
 
     def _asked(self, names: list[str]) -> tuple[dict[str, ConceptPrompt], list[str]]:
         known: dict[str, ConceptPrompt] = {}
@@ -135,7 +148,9 @@ class EndpointProvider:
     def _client(self) -> httpx2.Client:
         key = self._settings.key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx2.Client(headers=headers, timeout=self._settings.timeout)
+        longest = self._settings.timeout
+        timeout = httpx2.Timeout(longest, connect=min(longest, _CONNECTING))
+        return httpx2.Client(headers=headers, timeout=timeout)
 
     def _answer(self, client: httpx2.Client, names: list[str]) -> Answer:
         """Ask in ever looser forms until something can be read; the best answer counts."""

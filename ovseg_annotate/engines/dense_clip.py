@@ -81,7 +81,8 @@ def open_dense_clip(request: EngineRequest) -> DenseClip:
     options = read_options(DenseClipOptions, request.options)
     clip = load_clip(request.weights, offline=request.offline, progress=request.progress)
     store = None if request.cache is None else VectorStore(request.cache)
-    words = words_of(clip, options.enrich or EnrichOptions(), request.cache)
+    enrich = options.enrich or EnrichOptions()
+    words = words_of(clip, enrich, request.cache, offline=request.offline)
     return DenseClip(request.engine, clip, options, store, words)
 
 

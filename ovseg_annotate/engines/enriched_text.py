@@ -36,6 +36,8 @@ def words_of(
     options: EnrichOptions,
     cache: Path | None = None,
     environment: Mapping[str, str] = os.environ,
+    *,
+    offline: bool = False,
 ) -> Words:
     """The plain way to read words, or the enriched one; files and environment are read here."""
     if options.is_off:
@@ -43,7 +45,8 @@ def words_of(
     weights = ConceptWeights()
     if options.weights is not None:
         weights = read_weights(Path(options.weights).expanduser())
-    return EnrichedWords(clip, options, open_chain(options, environment, cache), weights).bank
+    chain = open_chain(options, environment, cache, offline=offline)
+    return EnrichedWords(clip, options, chain, weights).bank
 
 
 class EnrichedWords:

@@ -59,7 +59,9 @@ class LMSegParts:
     enrich: EnrichOptions = field(default_factory=EnrichOptions)  # in training, and after it
 
 
-def make_lmseg(clip: Clip, parts: Mapping[str, object], cache: Path | None = None) -> System:
+def make_lmseg(
+    clip: Clip, parts: Mapping[str, object], cache: Path | None = None, *, offline: bool = False
+) -> System:
     """The system on a tower, not yet trained."""
     made_of = read_options(LMSegParts, parts)
     tower = tower_of(clip)
@@ -87,7 +89,7 @@ def make_lmseg(clip: Clip, parts: Mapping[str, object], cache: Path | None = Non
         features=GuidedFeatures,
         parts={**parts, "guide_digest": guide.digest},
         guides=(guide.network,),
-        words=words_of(clip, made_of.enrich, cache),
+        words=words_of(clip, made_of.enrich, cache, offline=offline),
     )
 
 
@@ -95,5 +97,5 @@ def open_lmseg(request: EngineRequest) -> CostEngine:
     """Load trained weights by name."""
     options = read_options(OPTIONS, request.options)
     changes = {} if options.enrich is None else {"enrich": options.enrich}
-    make = partial(make_lmseg, cache=request.cache)
+    make = partial(make_lmseg, cache=request.cache, offline=request.offline)
     return open_cost_engine(request, make, options, changes)

@@ -152,6 +152,12 @@ class TestKeeping:
         assert len(model.bodies) == 1
         assert again.prompts == tuple(reversed(first.prompts))
 
+    def test_without_a_store_too(self) -> None:
+        with answering(right) as model:
+            provider = EndpointProvider(settings(model.address))
+            assert provider.describe(["moss"]) == provider.describe(["moss"])
+        assert len(model.bodies) == 1
+
     def test_another_model_is_asked_again(self, tmp_path: Path) -> None:
         with answering(right) as model:
             for name in ("tiny-model", "large-model"):
@@ -218,6 +224,19 @@ class TestFailing:
         with pytest.raises(OptionError) as caught:
             EndpointSettings(f"ftp://me:{KEY}@somewhere/v1", "m")
         assert KEY not in str(caught.value)
+
+
+class TestOffline:
+    @pytest.mark.parametrize("address", ["http://models.example/v1", "https://10.0.0.3/v1"])
+    def test_names_stay_on_this_machine(self, address: str) -> None:
+        wanted = EnrichOptions(source="endpoint")
+        with pytest.raises(OptionError, match="need the network, and this is offline"):
+            open_chain(wanted, {BASE_URL: address, MODEL: "m"}, None, offline=True)
+
+    def test_a_model_on_this_machine_may_be_asked(self) -> None:
+        wanted = EnrichOptions(source="endpoint")
+        places = {BASE_URL: "http://localhost:11434/v1", MODEL: "m"}
+        assert len(open_chain(wanted, places, None, offline=True).providers) == 2
 
 
 class TestSettings:

@@ -51,7 +51,8 @@ def test_a_run_that_died_goes_on_with_the_same_losses(
     whole, broken = (
         {one.step: one.loss for one in read_log(tmp_path / name)} for name in ("whole", "broken")
     )
-    assert broken == whole
+    # A phrase's vector differs by a rounding with the phrases that are encoded along with it.
+    assert broken == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_frozen_tower_stays_as_it_was(tower: Path, tmp_path: Path) -> None:
