@@ -6,9 +6,9 @@ Trains recipes/sseg-mini.toml and, on what comes out, recipes/sseg-plus-mini.tom
 to 3), in folders under RUNS; what is there already is not trained again. Every system answers once
 for a whole picture, enlarged without refinement. The baselines are without training: pseudo-masks
 of the same tower, each named by that tower from the picture with all but the mask painted over
-(the paper's weak one), or from the mean of its cells as naclip reads them. A third baseline names
-the same masked pictures with what S-Seg itself learnt: equal words, masks not learnt along. S-Seg+ is judged on
-scenes like those it was trained on, with its fixed list of concepts.
+(the paper's weak one), or from the mean of its cells as naclip reads them. A third one names the
+same masked pictures with what S-Seg itself learnt: the same captions, but masks and words not read
+together. S-Seg+ is judged on scenes like those it was trained on, with its list of concepts.
 
 Prints JSON lines {name, value, spread, target, unit, reached}.
 """

@@ -274,3 +274,18 @@ def test_options_that_cannot_be_say_what_is_allowed(
 ) -> None:
     with pytest.raises(OptionError, match=allowed):
         replace(TINY_OPTIONS, **changes)
+
+
+def test_with_the_published_sizes_it_has_the_published_number_of_weights() -> None:
+    head = FgasegHead(FgasegOptions())
+    counts = {
+        name: sum(weights.numel() for weights in part.parameters())
+        for name, part in head.named_children()
+    }
+    upsamplers = sum(weights.numel() for weights in head.trunk.guidance.enlarge.parameters())
+    millions = [
+        counts["pixel_text"],
+        counts["trunk"] + counts["local"] - upsamplers,
+        counts["align"],
+    ]
+    assert [round(count / 1e6, 3) for count in millions] == [1.315, 4.861, 4.789]
