@@ -22,7 +22,7 @@ _SAY_EVERY = 20  # steps
 class TrainOptions:
     """Where a training runs and what becomes of it."""
 
-    out: Path = Path("runs/mini")  # checkpoints and log; the same command goes on there
+    out: Path | None = None  # checkpoints and log; runs/RECIPE if not given
     device: str = "auto"  # auto, cpu, cuda, mps
     nuclei: Path | None = None  # folder of real nuclei pictures that take part: images/, labels/
     data: Path | None = None  # folder of the public data that the recipe names
@@ -46,14 +46,15 @@ def train(
     if options.data is not None:
         changes["data"] = {"folder": str(options.data)}
     wanted = read_recipe(recipe, changes)
+    run_folder = options.out or Path("runs") / recipe.stem
     device = placement(options.device, "float32", half_precision=True).device
     with peers_of_torchrun(device) as peers:
-        outcome = wanted.train(options.out, _teller(talk), device, peers)
+        outcome = wanted.train(run_folder, _teller(talk), device, peers)
     if outcome.ending is Ending.STOPPED:
         talk.say(f"stopped after step {outcome.step}; the same command goes on from there")
         raise typer.Exit(Exit.TERMINATED)
     if options.export is not None and peers.leads:
-        wanted.export(options.out, options.export)
+        wanted.export(run_folder, options.export)
         typer.echo(options.export)
 
 

@@ -16,14 +16,18 @@ from ovseg_annotate.backbones.system_folder import SystemCard, find_system, writ
 from ovseg_annotate.backbones.weights import load_clip
 from ovseg_annotate.cost.fgaseg_head import FgasegHead
 from ovseg_annotate.cost.fgaseg_options import FgasegOptions
+from ovseg_annotate.datasets.scenes import draw_scene
+from ovseg_annotate.datasets.scenes.scene import SceneRules, SceneStyle, semantic_map
 from ovseg_annotate.engines.catseg import make_catseg
 from ovseg_annotate.engines.cost_engine import CostEngine
 from ovseg_annotate.engines.fgaseg import make_fgaseg, open_fgaseg
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, OptionError, WeightsError
+from ovseg_annotate.geometry import Size
 from ovseg_annotate.options import read_options
 from ovseg_annotate.training.heads import HeadRecipe, begin_with
 from ovseg_annotate.training.recipes import read_recipe
+from ovseg_annotate.vocabulary import Concept, Vocabulary
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 PARTS = {
@@ -171,3 +175,17 @@ def test_the_recipes_can_be_read(name: str) -> None:
     assert isinstance(recipe, HeadRecipe)
     assert recipe.system == "fgaseg"
     assert FgasegHead(read_options(FgasegOptions, recipe.parts)).align is not None
+
+
+def test_the_bundled_weights_find_what_a_scene_shows() -> None:
+    scene = draw_scene(SceneRules(style=SceneStyle.EASY, size=Size(96, 96)), 3)
+    names = tuple(dict.fromkeys(region.name for region in scene.regions))
+    engine = open_fgaseg(EngineRequest("fgaseg", "mini", {}, None, True, None))
+    card = engine.card
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (card.mean, card.std))
+    pixels = (torch.from_numpy(scene.pixels).permute(2, 0, 1) / 255 - mean) / std
+    vocabulary = Vocabulary(tuple(Concept(name) for name in names))
+    scores = engine.score(engine.encode_image(pixels[None]), engine.encode_text(vocabulary))
+    said = scores.values[0].argmax(dim=0).repeat_interleave(2, 0).repeat_interleave(2, 1)
+    truth = torch.from_numpy(semantic_map(scene, names).astype("int64")) - 1
+    assert (said == truth).float().mean() > 0.9

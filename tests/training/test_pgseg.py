@@ -48,6 +48,8 @@ ON_MINI = replace(
         heads=3,
         stem=1,
         depths=(0, 1, 1),
+        hidden=256,
+        shared=128,
         text_width=128,
         text_layers=3,
         quick=False,
@@ -149,7 +151,7 @@ def test_a_tower_stays_as_it_is_and_is_not_written_again(tmp_path: Path) -> None
     assert not set(stem) & load_file(folder / "model.safetensors").keys()
     engine = opened(folder)
     assert "nucleus" in engine.card.known_words
-    assert engine.encode_text(WORDS).embeddings.shape == (5, TINY.shared)
+    assert engine.encode_text(WORDS).embeddings.shape == (5, 128)
 
 
 def test_weights_on_a_tower_that_has_changed_are_refused(tmp_path: Path) -> None:
@@ -163,7 +165,9 @@ def test_weights_on_a_tower_that_has_changed_are_refused(tmp_path: Path) -> None
         opened(folder)
 
 
-@pytest.mark.parametrize("change", [{"width": 96}, {"stem": 7}, {"stem": 0}, {"text_layers": 4}])
+@pytest.mark.parametrize(
+    "change", [{"width": 96}, {"stem": 7}, {"stem": 0}, {"text_layers": 4}, {"hidden": 128}]
+)
 def test_a_tower_that_does_not_fit_is_refused(change: dict[str, int]) -> None:
     with pytest.raises(WeightsError, match="mini"):
         replace(ON_MINI, sizes=replace(ON_MINI.sizes, **change)).network()
