@@ -72,5 +72,6 @@ def clip_of_state(
         window=Size(known.window, known.window),
         short_side=_SHORT_SIDE,
         overlap=_OVERLAP,
+        templates="scene",
     )
     return clip_of(network, configuration, card, tokenizer)

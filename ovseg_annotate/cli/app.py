@@ -11,6 +11,7 @@ from ovseg_annotate.cli.annotate import annotate
 from ovseg_annotate.cli.cache import cache
 from ovseg_annotate.cli.compare import compare
 from ovseg_annotate.cli.convert import convert
+from ovseg_annotate.cli.describe import describe
 from ovseg_annotate.cli.doctor import doctor
 from ovseg_annotate.cli.evaluate import evaluate
 from ovseg_annotate.cli.models import models
@@ -19,7 +20,11 @@ from ovseg_annotate.cli.scenes import scenes
 from ovseg_annotate.cli.show import show
 from ovseg_annotate.cli.train import train
 
-_VERBS = (annotate, show, convert, compare, models, scenes, train, evaluate, doctor, cache)
+_VERBS = (
+    *(annotate, show, convert, compare, models),
+    *(scenes, train, evaluate, describe),
+    *(doctor, cache),
+)
 
 app = typer.Typer(
     name="ovseg",

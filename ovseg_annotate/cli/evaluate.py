@@ -86,7 +86,7 @@ def evaluate_with(
     from ovseg_annotate.evaluation.results import Evaluation  # noqa: PLC0415
 
     words = None if options.prompts is None else vocabulary_from(options.prompts)
-    sets = trial_sets(options.data, _asking(options), words, _reading(options))
+    sets = trial_sets(options.data, _asking(options), words, reading_of(options))
     talk = Talk()
     for protocol in (each.protocol for each in sets if each.protocol is not None):
         talk.say(protocol.sentence)
@@ -129,7 +129,8 @@ def _annotator(opened: Session, options: AnnotateOptions, protocol: Protocol | N
     return annotated
 
 
-def _reading(options: EvaluateOptions) -> Reading:
+def reading_of(options: EvaluateOptions) -> Reading:
+    """How pictures that are no scenes are read."""
     from ovseg_annotate.evaluation.data_sets import Reading  # noqa: PLC0415
 
     return Reading(

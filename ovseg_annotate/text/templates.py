@@ -13,9 +13,12 @@ from ovseg_annotate.errors import OptionError, listed_by_nearness
 
 PLACE = "{}"
 
-TemplateSet: TypeAlias = Literal["plain", "short", "openai80"]
+TemplateSet: TypeAlias = Literal["plain", "short", "scene", "openai80"]
 
 PLAIN = (PLACE,)
+
+# What CAT-Seg and the systems built on it were trained with.
+SCENE = ("A photo of a {} in the scene",)
 
 # "itap" (I took a picture) and black-and-white leave the least doubt over 419 concepts (FLOSS,
 # "Free Lunch in Open-vocabulary Semantic Segmentation", released rankings).
@@ -33,9 +36,11 @@ def templates_named(name: str, published: Callable[[], tuple[str, ...]]) -> tupl
         return PLAIN
     if name == "short":
         return SHORT
+    if name == "scene":
+        return SCENE
     if name == "openai80":
         return published()
-    allowed = ("plain", "short", "openai80")
+    allowed = ("plain", "short", "scene", "openai80")
     raise OptionError(
         f"unknown template set {name!r}; there is: {listed_by_nearness(name, allowed)}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from backbones.micro import write_micro_clip
 from cli.runner import ovseg
 
 from ovseg_annotate.errors import OptionError
@@ -32,6 +33,29 @@ steps = {steps}
 warmup_steps = 1
 log_every = 1
 checkpoint_every = 1
+"""
+
+
+HEAD = """
+system = "catseg"
+tower = "{tower}"
+
+[parts.sizes]
+hidden = 8
+heads = 2
+taps = [4, 4]
+decoder = [8, 4]
+decoder_guides = [2, 2]
+
+[pictures]
+windows = 2
+fewest_phrases = 3
+most_phrases = 3
+
+[loop]
+steps = 1
+seed = 10
+precision = "fp32"
 """
 
 
@@ -65,3 +89,24 @@ def test_a_recipe_with_an_unknown_key_says_which_there_are(tmp_path: Path) -> No
     path.write_text("[loop]\nstep = 3\n")
     with pytest.raises(OptionError, match=r"unknown option 'step'.*steps"):
         ovseg("train", path, "--out", tmp_path / "run")
+
+
+def test_a_head_on_a_tower_is_trained_by_the_same_command(tmp_path: Path) -> None:
+    path = tmp_path / "head.toml"
+    path.write_text(HEAD.format(tower=write_micro_clip(tmp_path / "tower")))
+    said = ovseg("train", path, "--out", tmp_path / "run", "--export", tmp_path / "head")
+    assert "step 1/1" in said.talk
+    card = open_session(f"catseg@{tmp_path / 'head'}", device="cpu").engine.card
+    assert card.stride == 2
+
+
+def test_data_for_a_recipe_of_generated_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"unknown option 'data' for MiniRecipe"):
+        ovseg("train", recipe(tmp_path, 1), "--data", tmp_path)
+
+
+def test_a_system_that_there_is_not_is_named_with_those_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('system = "logosegg"\n')
+    with pytest.raises(OptionError, match=r"system: got 'logosegg'; allowed: logoseg"):
+        ovseg("train", path)

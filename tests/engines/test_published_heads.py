@@ -13,9 +13,11 @@ from cost.fixture_trunk import write_checkpoint
 from engines.contract import WORDS
 from torch import Tensor
 
+from ovseg_annotate.backbones.digests import sha256_of
 from ovseg_annotate.backbones.folder import read_folder
 from ovseg_annotate.backbones.tokens import tokenizer_of_folder
 from ovseg_annotate.backbones.tuned_clip import TunedTower, clip_of_state, tuned_clip
+from ovseg_annotate.catalog import open_engine, weights_digest
 from ovseg_annotate.cost.fgaseg_head import FgasegHead
 from ovseg_annotate.cost.fgaseg_options import FgasegOptions
 from ovseg_annotate.engines.cost_engine import CostEngine
@@ -124,3 +126,12 @@ def test_a_tower_that_nobody_published_is_refused(file: Path) -> None:
         open_fgaseg(request)
     with pytest.raises(WeightsError, match=r"image tower is not known \(none\)"):
         tuned_clip({}, file)
+
+
+def test_a_checkpoint_with_more_than_the_trunk_is_not_the_plain_one(file: Path) -> None:
+    with pytest.raises(WeightsError, match="if it is of FGAseg write fgaseg@"):
+        open_engine(f"catseg@{file}", offline=True)
+
+
+def test_the_digest_of_a_checkpoint_is_known_without_loading(file: Path) -> None:
+    assert weights_digest(f"fgaseg@{file}") == sha256_of(file)
