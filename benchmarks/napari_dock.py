@@ -51,7 +51,7 @@ def main() -> int:
     dock.picture.layer.value = picture
     report_stall(dock)
     report_threshold(viewer, dock)
-    report_polygons(viewer)
+    report_polygons(viewer, dock)
     report_cancel(viewer, dock)
     report_difference(viewer, dock)
     viewer.close()
@@ -99,7 +99,7 @@ def report_threshold(viewer: Any, dock: Any) -> None:
     tell(name, 1000 * statistics.median(times), 250.0, "ms")
 
 
-def report_polygons(viewer: Any) -> None:
+def report_polygons(viewer: Any, dock: Any) -> None:
     from napari_plugin.layer_data import Origin  # noqa: PLC0415
     from napari_plugin.outlines import Outlines  # noqa: PLC0415
     from napari_plugin.output_layers import OutputLayers  # noqa: PLC0415
@@ -112,7 +112,7 @@ def report_polygons(viewer: Any) -> None:
     origin = Origin("large", source.size, vocabulary, None)
     labels = np.arange(POLYGONS) % len(vocabulary) + 1
     outlines = Outlines((), tuple(blobs()), labels, np.ones(POLYGONS), np.arange(POLYGONS))
-    steps, done = TimedSteps(), []
+    steps, done = TimedSteps(dock), []
     with StallWatch() as stalls:
         start = time.perf_counter()
         drawing = OutputLayers(viewer, source).draw([outlines], origin, ())

@@ -1,6 +1,6 @@
 """What each part of the trained heads brings: the same short training with and without it.
 
-    python benchmarks/system_ablations.py RUNS [--steps 150] [--seeds 3] [--only logoseg ...]
+    python benchmarks/system_ablations.py RUNS [--steps 100] [--seeds 3] [--only logoseg ...]
 
 Every variant starts from the plain trunk that is bundled (catseg@mini) and is trained for as many
 steps on the same batches; the plain trunk itself goes on for as long, and every part is measured
@@ -68,16 +68,15 @@ VARIANTS = (
     Variant("fgaseg", "align loss", {"align_weight": 0.0}),
     Variant("lmseg"),
     Variant("lmseg", "guide", {"fusion": {"fixed": 1.0}}),
-    Variant("lmseg", "descriptions", {"enrich": {"source": "off"}}),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--count", type=int, default=50, help="pictures")
+    parser.add_argument("--count", type=int, default=30, help="pictures")
     parser.add_argument("--only", nargs="*", default=[], help="systems")
     told = parser.parse_args()
     torch.set_num_threads(1)

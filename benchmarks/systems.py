@@ -61,8 +61,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="pictures of each set")
     told = parser.parse_args()
     torch.set_num_threads(2)
-    known = next(entry.engines for entry in models() if entry.weights == TOWER)
-    trained = [name for name in known if name not in ("clearclip", "sclip", "maskclip", *BASELINES)]
+    trained = [
+        entry.engines[0]
+        for entry in models()
+        if entry.weights == TOWER and entry.engines[0] not in BASELINES
+    ]
     best: dict[str, float] = {}
     for engine in told.engines or (*BASELINES, *trained):
         with open_session(f"{engine}@{TOWER}", device="cpu", precision="float32") as session:

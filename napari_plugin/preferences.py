@@ -32,7 +32,7 @@ def read_preferences() -> Preferences:
     inference, label_studio = settings.inference, settings.label_studio
     folder = str(inference.cache_folder).strip()
     return Preferences(
-        model=str(inference.model).strip() or DEFAULT_MODEL,
+        model=preferred_model(),
         device=str(inference.device),
         memory_gigabytes=float(inference.memory_gigabytes),
         cache_folder=_folder(folder) if folder else None,
@@ -40,6 +40,20 @@ def read_preferences() -> Preferences:
         server=str(label_studio.server).strip().rstrip("/"),
         project=int(label_studio.project),
     )
+
+
+def preferred_model() -> str:
+    """The model of the preferences, whatever else they say."""
+    from napari.settings import get_plugin_settings  # noqa: PLC0415  slow to import
+
+    return str(get_plugin_settings(PLUGIN).inference.model).strip() or DEFAULT_MODEL
+
+
+def choose_model(name: str) -> None:
+    """Make this the model of the preferences, for all docks and for the next start."""
+    from napari.settings import get_plugin_settings  # noqa: PLC0415  slow to import
+
+    get_plugin_settings(PLUGIN).inference.model = name
 
 
 def _folder(text: str) -> Path:

@@ -143,6 +143,10 @@ class SegmentPresenter:
         self._wanted = dict.fromkeys((self.workspace.plane, *picture.planes, *self._wanted))
         self._start(picture, settings, lessons)
 
+    def check_pointable(self) -> None:
+        """Refuse marks for a model that is open and cannot use them."""
+        self._suggestor.check_pointable(self._preferences())
+
     def unlearn(self, settings: Settings) -> None:
         """Forget all examples, and suggest again from words alone."""
         if self.busy:

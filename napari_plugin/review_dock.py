@@ -56,8 +56,9 @@ class ReviewDock(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.panel)
-        self._save_timer = _timer(_SAVE_AFTER, self._save, single=True)
-        self._look_timer = _timer(_LOOK_EVERY, self._show_progress)
+        self._save_timer = _timer(self, _SAVE_AFTER, self._save)
+        self._look_timer = _timer(self, _LOOK_EVERY, self._show_progress)
+        self._save_timer.setSingleShot(True)
         self._inputs: tuple[Path, ...] = ()
         self._connect()
 
@@ -288,9 +289,8 @@ class _Work:
             desk.close()
 
 
-def _timer(interval: int, act: Callable[[], None], *, single: bool = False) -> QTimer:
-    timer = QTimer()
+def _timer(owner: QWidget, interval: int, act: Callable[[], None]) -> QTimer:
+    timer = QTimer(owner)
     timer.setInterval(interval)
-    timer.setSingleShot(single)
     timer.timeout.connect(act)
     return timer

@@ -19,7 +19,7 @@ class RunProgress(QObject):
     def __init__(
         self, panel: SegmentPanel, report: Callable[[], Report | None], stop: Callable[[], None]
     ) -> None:
-        super().__init__()
+        super().__init__(panel)
         self._panel = panel
         self._report = report
         self._stop = stop

@@ -47,7 +47,7 @@ class SegmentDock(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.workspace = Workspace(napari_viewer)
-        self._steps = TimedSteps()
+        self._steps = TimedSteps(self)
         lanes = Lanes(WorkerLane(), WorkerLane(), WorkerLane(), self._steps)
         suggestor = Suggestor(SessionKeeper() if sessions is None else sessions)
         self.presenter = SegmentPresenter(self.workspace, lanes, suggestor, read_preferences)
@@ -105,6 +105,7 @@ class SegmentDock(QWidget):
     def point(self, tool: Tool) -> None:
         """Take up a tool to mark the chosen concept."""
         with errors_shown():
+            self.presenter.check_pointable()
             layer = self.picture.layer.value
             source = self.presenter.source_of(layer, self.settings())
             yes = self.panel.positive_box.isChecked()
@@ -167,8 +168,11 @@ class SegmentDock(QWidget):
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Closing the viewer closes no docks: they go when its window does."""
-        if event.type() == QEvent.Type.Hide and watched is self.window():
-            self.halt()
+        if watched is self.window():
+            if event.type() == QEvent.Type.Hide and not event.spontaneous():  # not made an icon
+                self.halt()
+            elif event.type() == QEvent.Type.WindowActivate:  # perhaps after the preferences
+                self.panel.model_box.show_preference()
         return bool(super().eventFilter(watched, event))
 
     def _connect(self) -> None:
@@ -186,6 +190,8 @@ class SegmentDock(QWidget):
         self.concepts.chosen.connect(workspace.choose)
         self.concepts.refused.connect(show_error)
         self.options.changed.connect(self._live)
+        panel.model_box.chosen.connect(self._tell_model)
+        panel.model_box.refused.connect(show_error)
         self.picture.layer.changed.connect(workspace.turn_to)
         layers = self.viewer.layers.events
         layers.inserted.connect(self._offer_layers)
@@ -259,6 +265,9 @@ class SegmentDock(QWidget):
     def _show_statistics(self, statistics: Statistics) -> None:
         self.concepts.model.set_statistics(statistics)
         self.panel.show_corrected(statistics.corrected)
+
+    def _tell_model(self, name: str) -> None:
+        self._say(f"press Segment to use {name}")
 
     def _say(self, text: str) -> None:
         self.panel.say(text)

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_plugin.accepting import Preserve
 from napari_plugin.export_kinds import ExportKind
+from napari_plugin.model_box import ModelBox
 from napari_plugin.monitor import Report
 from napari_plugin.pointing_layers import Tool
 
@@ -45,6 +46,7 @@ class SegmentPanel(QScrollArea):
 
     def __init__(self, picture: Any, concepts: QWidget, options: Any) -> None:
         super().__init__()
+        self.model_box = ModelBox()
         self.segment_button = _button("Segment", "Suggest labels for the picture (first time: "
                                       "opens the model).")  # fmt: skip
         self.cancel_button = _button("Cancel", "Stop; what is shown stays.")
@@ -114,6 +116,9 @@ class SegmentPanel(QScrollArea):
         column = QVBoxLayout(content)
         column.addWidget(picture)
         column.addWidget(concepts)
+        model = _row(QLabel("Model"), self.model_box)
+        model.setStretch(1, 1)
+        column.addLayout(model)
         column.addLayout(_row(self.segment_button, self.cancel_button))
         column.addWidget(self.progress)
         column.addWidget(self.status_label)

@@ -36,9 +36,14 @@ if TYPE_CHECKING:
     from ovseg_annotate.image import Image
     from ovseg_annotate.pointing.examples import VisualExamples
     from ovseg_annotate.scoring import Watch
+    from ovseg_annotate.session import Session
 
 _KEPT_PIXELS = 2**27  # of pictures and of what was said about them, at some 10 bytes a pixel
 _SAMPLE_PIXELS = 2**18  # for a mean that is told to two digits
+_NOT_LEARNT = (
+    "what you showed was learnt with another model and does not count with this one; it counts "
+    "again when you go back, or press Learn to teach this one"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +106,9 @@ class Suggestor:
         self._images: OrderedDict[Plane, Image] = OrderedDict()
         self._said: OrderedDict[Plane, _Said] = OrderedDict()
         self._areas: tuple[str, int, RegionMap] | None = None
-        self._examples: dict[str, VisualExamples] = {}  # by the key of the picture
+        # By the key of the picture and the space of the engine.
+        self._examples: dict[tuple[str, str], VisualExamples] = {}
+        self._opened: tuple[Preferences, Session] | None = None
         self._lessons = 0  # so far: what was said before the last one is out of date
 
     @property
@@ -112,6 +119,13 @@ class Suggestor:
         """Forget all examples; call it while nothing runs."""
         self._examples = {}
         self._lessons += 1
+
+    def check_pointable(self, preferences: Preferences) -> None:
+        """Refuse marks if the model of these preferences is open and cannot use them."""
+        if self._opened is not None and self._opened[0] == preferences:
+            from ovseg_annotate.engine import pointable  # noqa: PLC0415  imports torch
+
+            pointable(self._opened[1].engine)
 
     def suggestions(self, request: Request, monitor: Monitor) -> Iterator[Suggestion]:
         """One suggestion a plane; raises `Cancelled` soon after the monitor is stopped."""
@@ -127,10 +141,10 @@ class Suggestor:
             yield self._decided(request, plane, said)
 
     def _learn(self, request: Request, lesson: Lesson, monitor: Monitor) -> None:
-        session = self._sessions.session(request.preferences, monitor)
+        session = self._session(request, monitor)
         image = self._picture(request.source, lesson.plane, monitor, "")
         monitor.tell(Report("learning from marks"))
-        self._examples[image.key] = session.examples(
+        self._examples[image.key, session.engine.card.space] = session.examples(
             image, lesson.marks, request.annotate, _watch(monitor, "looking at marks: ")
         )
         self._lessons += 1
@@ -143,14 +157,16 @@ class Suggestor:
         if said is not None and said.question == question:
             self._said.move_to_end(plane)
             return said
-        session = self._sessions.session(request.preferences, monitor)
+        session = self._session(request, monitor)
         image = self._picture(request.source, plane, monitor, place)
         watch = _watch(monitor, place)
-        examples = self._all_examples()
+        card = session.engine.card
+        examples = self._examples_for(card.space)
         if examples is not None:  # those of concepts that are gone are kept for their return
             examples = examples.only(words.names)
         annotation = session.annotate(image, words, asked, watch, examples)
-        card = session.engine.card
+        if self._examples and examples is None:
+            annotation = replace(annotation, warnings=(*annotation.warnings, _NOT_LEARNT))
         said = _Said(image, question, annotation, card.threshold, card.overlap)
         self._said[plane] = said
         self._said.move_to_end(plane)
@@ -158,10 +174,15 @@ class Suggestor:
             self._said.popitem(last=False)
         return said
 
-    def _all_examples(self) -> VisualExamples | None:
-        """What was learnt from all pictures together."""
-        first, *others = self._examples.values() or (None,)
-        return first if first is None else reduce(add, others, first)
+    def _session(self, request: Request, monitor: Monitor) -> Session:
+        session = self._sessions.session(request.preferences, monitor)
+        self._opened = (request.preferences, session)
+        return session
+
+    def _examples_for(self, space: str) -> VisualExamples | None:
+        """What an engine learnt from all pictures together; other engines see otherwise."""
+        own = [each for each in self._examples.values() if each.engine == space]
+        return reduce(add, own) if own else None
 
     def _picture(self, source: PictureSource, plane: Plane, monitor: Monitor, place: str) -> Image:
         if plane not in self._images:

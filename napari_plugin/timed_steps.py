@@ -10,8 +10,8 @@ from qtpy.QtCore import QObject, QTimer
 class TimedSteps(QObject):
     """Takes one step each time the event loop has nothing else to do."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owner: QObject) -> None:
+        super().__init__(owner)
         self._steps: Iterator[None] = iter(())
         self._end: Callable[[], None] | None = None
         self._timer = QTimer(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import entry_points
@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ovseg_annotate.errors import ModelError, listed_by_nearness
+from ovseg_annotate.known_weights import KNOWN_WEIGHTS, TRANSFORMERS, KnownWeights
 
 if TYPE_CHECKING:
     from ovseg_annotate.backbones.weights import DownloadProgress
@@ -30,7 +31,6 @@ ENTRY_POINT_GROUP = "ovseg_annotate.engines"
 _ASSETS = Path(__file__).parent / "assets"
 _WEIGHTS_FILE = "open_clip_model.safetensors"
 _HUB_FILES = (_WEIGHTS_FILE, "open_clip_pytorch_model.bin")  # open_clip tries them in this order
-_TRANSFORMERS = ("naclip", "clearclip", "sclip", "maskclip", "scclip")
 _NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -73,6 +73,7 @@ ENGINES: tuple[EngineEntry, ...] = (
     _trained("logoseg", "holds back what is not there, sees regions and neighbours"),
     _trained("fgaseg", "words look at the window first; a local map beside the cosines"),
     _trained("lmseg", "cells of a second tower mixed in, words with what things look like"),
+    _trained("pgseg", "cells gather in a few groups, and a group is what its words say"),
     _trained("sseg", "queries find masks, words of its own find queries; S-Seg and S-Seg+"),
 )
 
@@ -83,93 +84,6 @@ class State(StrEnum):
     BUNDLED = "bundled"  # in this package
     CACHED = "cached"  # on this machine
     DOWNLOADABLE = "downloadable"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownWeights:
-    """Weights of others that are worth naming; any other CONFIG/TAG of open_clip works too."""
-
-    name: str  # as in ENGINE@WEIGHTS
-    repository: str  # on the hub
-    megabytes: int  # of the parameters in float32; the download tells exactly
-    licence: str  # "unknown" where it was not checked
-    description: str
-    engines: tuple[str, ...] = _TRANSFORMERS
-
-
-KNOWN_WEIGHTS: tuple[KnownWeights, ...] = (
-    KnownWeights(
-        "ViT-B-16-quickgelu/openai",
-        "timm/vit_base_patch16_clip_224.openai",
-        598,
-        "MIT (openai/CLIP)",
-        "the tower the papers report on; a good first choice",
-    ),
-    KnownWeights(
-        "ViT-B-16/datacomp_xl_s13b_b90k",
-        "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
-        598,
-        "MIT",
-        "the same size, trained on 1.4 billion filtered pairs",
-    ),
-    KnownWeights(
-        "ViT-B-16/laion2b_s34b_b88k",
-        "laion/CLIP-ViT-B-16-laion2B-s34B-b88K",
-        598,
-        "MIT",
-        "the same size, trained on LAION-2B",
-    ),
-    KnownWeights(
-        "ViT-B-32-quickgelu/openai",
-        "timm/vit_base_patch32_clip_224.openai",
-        605,
-        "MIT (openai/CLIP)",
-        "quicker and coarser: cells of 32 pixels",
-    ),
-    KnownWeights(
-        "ViT-L-14-quickgelu/openai",
-        "timm/vit_large_patch14_clip_224.openai",
-        1710,
-        "MIT (openai/CLIP)",
-        "finer cells, five times the work; better with scclip only",
-    ),
-    KnownWeights(
-        "ViT-L-14/datacomp_xl_s13b_b90k",
-        "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
-        1710,
-        "MIT",
-        "the large tower on filtered pairs",
-    ),
-    KnownWeights(
-        "ViT-H-14/laion2b_s32b_b79k",
-        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-        3944,
-        "MIT",
-        "the largest listed; ten times the work of B-16",
-    ),
-    KnownWeights(
-        "EVA02-B-16/merged2b_s8b_b131k",
-        "timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k",
-        599,
-        "unknown",
-        "rotary positions, at ease with other picture sizes",
-    ),
-    KnownWeights(
-        "ViT-B-16-SigLIP2/webli",
-        "timm/ViT-B-16-SigLIP2",
-        1501,
-        "unknown",
-        "many languages; its text tower is most of the download",
-    ),
-    KnownWeights(
-        "convnext_base_w/laion2b_s13b_b82k_augreg",
-        "laion/CLIP-convnext_base_w-laion2B-s13B-b82K-augreg",
-        718,
-        "unknown",
-        "convolutions: any picture size, cells of 32 pixels",
-        ("conv",),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,14 +213,33 @@ def _bundled() -> tuple[ModelEntry, ...]:
             facts: dict[str, object] = json.loads(card.read_text(encoding="utf-8"))
             licence = str(facts.get("licence", "unknown"))
             description = str(facts.get("description", "comes with this package"))
-            size = max(round(weights.stat().st_size / 1e6), 1)
-            trained = (entry.name for entry in ENGINES if entry.trained)
-            systems = tuple(name for name in trained if (folder / name / "system.json").is_file())
-            takers = (*_TRANSFORMERS, *systems)
+            size = _megabytes(weights)
             entries.append(
-                ModelEntry(folder.name, takers, State.BUNDLED, size, licence, description)
+                ModelEntry(folder.name, TRANSFORMERS, State.BUNDLED, size, licence, description)
             )
+            entries += _systems_on(folder)
     return tuple(entries)
+
+
+def _systems_on(tower: Path) -> Iterator[ModelEntry]:
+    """The trained systems that come with a tower."""
+    for entry in ENGINES:
+        folder = tower / entry.name
+        card, weights = folder / "system.json", folder / "model.safetensors"
+        if entry.trained and card.is_file() and weights.is_file():
+            licence = str(json.loads(card.read_text(encoding="utf-8")).get("licence", "unknown"))
+            yield ModelEntry(
+                tower.name,
+                (entry.name,),
+                State.BUNDLED,
+                _megabytes(weights),
+                licence,
+                entry.description,
+            )
+
+
+def _megabytes(file: Path) -> int:
+    return max(round(file.stat().st_size / 1e6), 1)
 
 
 def _entry(known: KnownWeights, hub_cache: Path | None) -> ModelEntry:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from ovseg_annotate import catalog
 from ovseg_annotate.catalog import (
     ENGINES,
-    KNOWN_WEIGHTS,
     ModelName,
     State,
     models,
@@ -24,6 +23,7 @@ from ovseg_annotate.catalog import (
     parse_model,
 )
 from ovseg_annotate.errors import ModelError
+from ovseg_annotate.known_weights import KNOWN_WEIGHTS, KnownWeights
 from ovseg_annotate.vocabulary import Vocabulary
 
 NAMES = st.text(alphabet="abc-XYZ09/_.", min_size=1)
@@ -86,7 +86,7 @@ def test_engine_names_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("known", KNOWN_WEIGHTS, ids=lambda known: known.name)
-def test_known_weights_are_those_of_open_clip(known: catalog.KnownWeights) -> None:
+def test_known_weights_are_those_of_open_clip(known: KnownWeights) -> None:
     configuration, _, tag = known.name.partition("/")
     published = open_clip.get_pretrained_cfg(configuration, tag)
     assert published["hf_hub"].strip("/") == known.repository
@@ -147,3 +147,23 @@ def test_importing_the_catalogue_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+def test_trained_systems_that_come_with_the_tower_are_listed_each() -> None:
+    bundled = {entry.name for entry in models() if entry.state == State.BUNDLED}
+    trained = {f"{entry.name}@mini" for entry in ENGINES if entry.trained}
+    assert bundled == {"naclip@mini", *trained}
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in ENGINES if entry.trained])
+def test_every_bundled_system_opens_and_answers(name: str) -> None:
+    engine = open_engine(f"{name}@mini", offline=True)
+    size = engine.card.window
+    windows = torch.rand(
+        (1, 3, size.height, size.width), generator=torch.Generator().manual_seed(0)
+    )
+    words = engine.encode_text(Vocabulary.parse("red circle; grass"))
+    values = engine.score(engine.encode_image(windows), words).values
+    assert values.shape[:2] == (1, 2)
+    assert bool(((values >= 0) & (values <= 1)).all())
+    assert catalog.weights_digest(f"{name}@mini") == engine.card.weights_digest

@@ -89,7 +89,7 @@ def _tried(options: DescribeOptions, annotate: AnnotateOptions) -> Choice:
     sets = trial_sets(options.data, Asking(options.count), words, reading)
     if len(sets) != 1:
         raise OptionError(f"--data: expected one set of pictures to choose on, got {len(sets)}")
-    engine = {"enrich.source": options.source}
+    engine: dict[str, object] = {"enrich.source": options.source}
     if options.file is not None:
         engine["enrich.file"] = str(options.file)
     return choose_weights(measured_by(options.model, sets[0], annotate, engine))

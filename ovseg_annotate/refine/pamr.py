@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -36,90 +38,161 @@ def refined_window(scores: Tensor, guide: Tensor, core: Window, schedule: PamrSc
 
     scores (k, h, w) and guide (c, h, w) cover the whole picture or strip; only the halo of `core`
     is read. The answer, (k, core.height, core.width), equals the same rectangle of the whole
-    picture refined at once: every step covers what the next one still needs.
+    picture refined at once.
     """
-    size = Size(*scores.shape[1:])
-    reach = max(schedule.dilations)
-    inner = grown_window(core, reach * (schedule.iterations - 1), size)
-    weights = _weights(guide, inner, schedule.dilations)
-    covered = grown_window(core, schedule.halo, size)
-    values = scores[:, covered.top : covered.bottom, covered.left : covered.right]
-    for left_over in reversed(range(schedule.iterations)):
-        target = grown_window(core, reach * left_over, size)
-        padded = _with_margin(values, covered, target, reach)
-        values = _averaged(padded, _part(weights, inner, target), schedule.dilations)
-        covered = target
-    return values
+    canvas = _Canvas.around(core, Size(*scores.shape[1:]), schedule)
+    weights = _weights(canvas.of(guide), canvas)
+    values = canvas.of(scores)
+    for step in range(1, schedule.iterations + 1):
+        values = _averaged(values, weights, canvas, step)
+        canvas.repeat_border(values)
+    halo = schedule.halo
+    return canvas.rows_of(values)[:, halo:-halo, halo:-halo]
 
 
-def _weights(guide: Tensor, window: Window, dilations: tuple[int, ...]) -> Tensor:
-    """The weight of every neighbour for the pixels of a window: (neighbours, height, width)."""
-    reach = max(dilations)
-    around = grown_window(window, reach, Size(*guide.shape[1:]))
-    near = _with_margin(guide[:, *around.slices], around, window, reach)
-    weights = near.new_empty((8 * len(dilations), window.height, window.width))
-    for rows in _row_steps(near, weights):
-        _fill_weights(weights[:, rows], near[:, rows.start : rows.stop + 2 * reach], dilations)
-    return weights
+@dataclass(frozen=True, slots=True)
+class _Canvas:
+    """A rectangle with its halo on every side, row after row in one line of numbers.
+
+    A neighbour is the same line a fixed number of places on, so that every step runs over whole
+    lines. What it takes from behind the end of a row lands in the halo: a step makes the outermost
+    `reach` of what was right wrong, and the halo is as wide as all steps together.
+    """
+
+    width: int
+    height: int
+    reach: int  # px to the farthest neighbour
+    offsets: tuple[int, ...]  # places to the neighbours behind; as many lie before
+    covered: Window  # what there is of the picture
+    outside: tuple[int, int, int, int]  # px beyond it: left, right, top, bottom
+
+    @classmethod
+    def around(cls, core: Window, size: Size, schedule: PamrSchedule) -> _Canvas:
+        halo = schedule.halo
+        covered = grown_window(core, halo, size)
+        width = core.width + 2 * halo
+        behind = ((0, 1), (1, -1), (1, 0), (1, 1))
+        return cls(
+            width=width,
+            height=core.height + 2 * halo,
+            reach=max(schedule.dilations),
+            offsets=tuple(
+                dilation * (down * width + right)
+                for dilation, (down, right) in product(schedule.dilations, behind)
+            ),
+            covered=covered,
+            outside=(
+                halo - (core.left - covered.left),
+                halo - (covered.right - core.right),
+                halo - (core.top - covered.top),
+                halo - (covered.bottom - core.bottom),
+            ),
+        )
+
+    def of(self, values: Tensor) -> Tensor:
+        """Lines of (channels, h, w); outside, the border pixel is repeated."""
+        near = values[:, *self.covered.slices]
+        if any(self.outside):
+            near = functional.pad(near, self.outside, mode="replicate")
+        return near.reshape(len(near), -1)
+
+    def rows_of(self, lines: Tensor) -> Tensor:
+        """(channels, height, width) of lines."""
+        return lines.view(len(lines), self.height, self.width)
+
+    def span(self, step: int) -> tuple[int, int]:
+        """The places that have all their neighbours after so many steps."""
+        margin = self.reach * step * self.width
+        return margin + self.reach, self.height * self.width - margin - self.reach
+
+    def pieces(self, step: int, lines: int, device: torch.device) -> Iterator[tuple[int, int]]:
+        """Cut the span of a step so that so many lines of a piece are one call's work."""
+        first, last = self.span(step)
+        length = last - first
+        if device.type == "cpu":
+            length = max(1, _CALL_NUMBERS // lines)
+        for start in range(first, last, length):
+            yield start, min(start + length, last)
+
+    def repeat_border(self, lines: Tensor) -> None:
+        """Give what lies outside the picture the values of its border again."""
+        left, right, top, bottom = self.outside
+        rows = self.rows_of(lines)
+        if left:
+            rows[:, :, :left] = rows[:, :, left : left + 1]
+        if right:
+            rows[:, :, -right:] = rows[:, :, -right - 1 : -right]
+        if top:
+            rows[:, :top] = rows[:, top : top + 1]
+        if bottom:
+            rows[:, -bottom:] = rows[:, -bottom - 1 : -bottom]
 
 
-def _fill_weights(weights: Tensor, near: Tensor, dilations: tuple[int, ...]) -> None:
-    """Fill (neighbours, h, w) from near (channels, h + 2 reach, w + 2 reach)."""
-    reach = max(dilations)
-    centre = near[:, reach:-reach, reach:-reach]
-    steps = near.new_empty((len(weights), *centre.shape))
-    total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
-    # Deviations from the centre: squares of the grey values themselves would cancel.
-    for step, moved in zip(steps, _neighbours(near, dilations), strict=True):
-        torch.sub(moved, centre, out=step)
-        total.add_(step)
-        squares.addcmul_(step, step)
-    samples = len(steps) + len(dilations)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Weights:
+    """The weight of every neighbour for the places of the first step's span."""
+
+    lines: Tensor  # (neighbours, places); for each offset the neighbour behind, then before
+    shares: Tensor  # (places,) one over their sum
+
+
+def _weights(guide: Tensor, canvas: _Canvas) -> _Weights:
+    first, last = canvas.span(1)
+    weights = guide.new_empty((2 * len(canvas.offsets), last - first))
+    shares = guide.new_empty(last - first)
+    for start, stop in canvas.pieces(1, len(guide), guide.device):
+        places = slice(start - first, stop - first)
+        _fill_weights(weights[:, places], shares[places], guide, canvas.offsets, start)
+    return _Weights(weights, shares)
+
+
+def _fill_weights(
+    weights: Tensor, shares: Tensor, guide: Tensor, offsets: tuple[int, ...], start: int
+) -> None:
+    """Fill (neighbours, places) and (places,) for the places of the guide from `start` on."""
+    count, channels = len(shares), len(guide)
+    total = guide.new_zeros((channels, count))
+    squares = torch.zeros_like(total)
+    distances = []
+    # Deviations from the centre: squares of the grey values themselves would cancel. What one
+    # place sees behind it, another one sees before it.
+    for offset in offsets:
+        here = guide[:, start - offset : start + count]
+        step = guide[:, start : start + count + offset] - here
+        behind, before = step[:, offset:], step[:, :count]
+        total.add_(behind).sub_(before)
+        squares.addcmul_(behind, behind).addcmul_(before, before)
+        step.abs_()
+        distances.append((behind, before))
+    samples = 2 * len(offsets) + len(offsets) // 4
     variance = squares.addcmul_(total, total, value=-1 / samples).div_(samples - 1)
     variance.clamp_(min=_LEAST_VARIANCE)
     # exp2 and rsqrt: torch would split exp and sqrt over threads even in pieces of this size.
     sigma = variance.mul_(variance.rsqrt())
-    scale = sigma.mul_(_SIGMA_SHARE).add_(_SIGMA_FLOOR).reciprocal_().mul_(-_LOG2_E / len(near))
+    scale = sigma.mul_(_SIGMA_SHARE).add_(_SIGMA_FLOOR).reciprocal_().mul_(-_LOG2_E / channels)
     # The most similar neighbour is at most 1 / (0.1 x 0.32) away: its power does not vanish.
-    whole = torch.zeros_like(weights[0])
-    for weight, step in zip(weights, steps, strict=True):
-        torch.sum(step.abs_().mul_(scale), dim=0, out=weight)
-        whole.add_(weight.exp2_())
-    whole.reciprocal_()
-    for weight in weights:
-        weight.mul_(whole)
+    shares.zero_()
+    sides = (side for pair in distances for side in pair)
+    for weight, distance in zip(weights, sides, strict=True):
+        torch.mul(distance[0], scale[0], out=weight)
+        for channel in range(1, channels):
+            weight.addcmul_(distance[channel], scale[channel])
+        shares.add_(weight.exp2_())
+    shares.reciprocal_()
 
 
-def _averaged(padded: Tensor, weights: Tensor, dilations: tuple[int, ...]) -> Tensor:
-    """One step; `padded` (k, h + 2 reach, w + 2 reach) -> (k, h, w)."""
-    reach = max(dilations)
-    result = padded.new_empty((len(padded), *weights.shape[1:]))
-    for rows in _row_steps(padded, weights):
-        part = result[:, rows].zero_()
-        near = padded[:, rows.start : rows.stop + 2 * reach]
-        for weight, moved in zip(weights[:, rows], _neighbours(near, dilations), strict=True):
-            part.addcmul_(moved, weight)
+def _averaged(values: Tensor, weights: _Weights, canvas: _Canvas, step: int) -> Tensor:
+    """One step over lines (k, places of the canvas); what has lost its neighbours is 0."""
+    result = torch.zeros_like(values)
+    first, _ = canvas.span(1)
+    shifts = [shift for offset in canvas.offsets for shift in (offset, -offset)]
+    for start, stop in canvas.pieces(step, len(values), values.device):
+        part = result[:, start:stop]
+        places = slice(start - first, stop - first)
+        for weight, shift in zip(weights.lines[:, places], shifts, strict=True):
+            part.addcmul_(values[:, start + shift : stop + shift], weight)
+        part.mul_(weights.shares[places])
     return result
-
-
-def _neighbours(padded: Tensor, dilations: tuple[int, ...]) -> Iterator[Tensor]:
-    """The inner part of `padded`, moved to each neighbour; views of (channels, h, w)."""
-    reach = max(dilations)
-    height, width = padded.shape[1] - 2 * reach, padded.shape[2] - 2 * reach
-    for dilation in dilations:
-        for down in (reach - dilation, reach, reach + dilation):
-            for right in (reach - dilation, reach, reach + dilation):
-                if (down, right) != (reach, reach):
-                    yield padded[:, down : down + height, right : right + width]
-
-
-def _row_steps(values: Tensor, weights: Tensor) -> Iterator[slice]:
-    height, width = weights.shape[1:]
-    rows = height
-    if values.device.type == "cpu":
-        rows = max(1, _CALL_NUMBERS // (len(values) * width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
 
 
 def grown_window(window: Window, by: int, size: Size) -> Window:
@@ -128,22 +201,3 @@ def grown_window(window: Window, by: int, size: Size) -> Window:
     bottom = min(size.height, window.bottom + by)
     right = min(size.width, window.right + by)
     return Window(top, left, bottom - top, right - left)
-
-
-def _part(values: Tensor, covered: Window, wanted: Window) -> Tensor:
-    top, left = wanted.top - covered.top, wanted.left - covered.left
-    return values[:, top : top + wanted.height, left : left + wanted.width]
-
-
-def _with_margin(values: Tensor, covered: Window, target: Window, reach: int) -> Tensor:
-    """`values` of the window `covered` as `target` and `reach` px on every side of it.
-
-    Where `covered` ends earlier the picture ends, and the border pixel is repeated.
-    """
-    missing = (
-        reach - (target.left - covered.left),
-        reach - (covered.right - target.right),
-        reach - (target.top - covered.top),
-        reach - (covered.bottom - target.bottom),
-    )
-    return functional.pad(values, missing, mode="replicate") if any(missing) else values

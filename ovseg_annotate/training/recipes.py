@@ -26,6 +26,7 @@ SYSTEMS: Mapping[str, str] = MappingProxyType(
         "logoseg": _HEADS,
         "fgaseg": _HEADS,
         "lmseg": _HEADS,
+        "pgseg": "ovseg_annotate.training.pgseg_recipe:PgsegRecipe",
         "sseg": "ovseg_annotate.training.sseg:SsegRecipe",
         "sseg-plus": "ovseg_annotate.training.sseg_plus:SsegPlusRecipe",
         "guide": "ovseg_annotate.training.guide:GuideRecipe",

@@ -1,0 +1,44 @@
+"""Which models a person can choose from: everything on this machine, then what can be fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ovseg_annotate.catalog import ModelEntry, State, engine_named, engines, models, parse_model
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffer:
+    """One line of the list."""
+
+    name: str  # ENGINE@WEIGHTS
+    text: str
+    tooltip: str
+
+
+def model_offers() -> tuple[ModelOffer, ...]:
+    """What the catalogue knows; asks no network."""
+    known = models()
+    here = [entry for entry in known if entry.state is not State.DOWNLOADABLE]
+    elsewhere = [entry for entry in known if entry.state is State.DOWNLOADABLE]
+    told = {entry.name: entry.description for entry in engines()}
+    return (
+        *(_offer(entry, engine, told[engine]) for entry in here for engine in entry.engines),
+        *(_offer(entry, entry.engines[0], told[entry.engines[0]]) for entry in elsewhere),
+    )
+
+
+def offer_of(name: str) -> ModelOffer:
+    """A model that a person named; an error where it cannot be one."""
+    model = parse_model(name)
+    return ModelOffer(str(model), str(model), engine_named(model.engine).description)
+
+
+def _offer(entry: ModelEntry, engine: str, method: str) -> ModelOffer:
+    name = f"{engine}@{entry.weights}"
+    to_fetch = entry.state is State.DOWNLOADABLE
+    return ModelOffer(
+        name,
+        f"{name} ({entry.megabytes} MB to fetch)" if to_fetch else name,
+        f"{engine}: {method}\n{entry.weights}: {entry.description}\nlicence: {entry.licence}",
+    )
