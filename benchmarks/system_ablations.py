@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--part-seeds", type=int, help="of systems without a part; else as many")
     parser.add_argument("--count", type=int, default=30, help="pictures")
     parser.add_argument("--only", nargs="*", default=[], help="systems")
     told = parser.parse_args()
@@ -84,6 +85,10 @@ def main() -> None:
     for seed in range(1, told.seeds + 1):  # seed by seed, so that a part of the whole tells all
         for variant in VARIANTS:
             if told.only and variant.system not in told.only:
+                continue
+            if variant.without and seed > (
+                told.seeds if told.part_seeds is None else told.part_seeds
+            ):
                 continue
             folder = told.runs / f"{variant.slug}-{told.steps}-{seed}"
             score = score_of(variant, folder, told.steps, seed, told.count)
@@ -153,7 +158,7 @@ def compare(variant: Variant, scores: Mapping[str, list[float]]) -> None:
     )
     if variant.system == PLAIN or whole is None or other is None:
         return
-    gains = [ours - theirs for ours, theirs in zip(whole, other, strict=True)]
+    gains = [ours - theirs for ours, theirs in zip(whole, other, strict=False)]  # seed by seed
     what = f"{variant.system} over the plain trunk" if not variant.without else variant.without
     report(
         f"ablation: gain of {what}" + (f" ({variant.system})" if variant.without else ""),

@@ -57,6 +57,7 @@ def serve(
     sessions.start()
     server = Server(app, settings, work)
     try:
+        suggester.find_weights()
         server.run(sockets=[listening(settings)])
     finally:
         images.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -95,6 +96,13 @@ class Suggester:
         self._said: dict[str, None] = {}
         self._lock = threading.Lock()
 
+    def find_weights(self) -> None:
+        """Tell the weights from others, once: large files take longer than /setup may."""
+        if self._weights is None:
+            # An engine that came without the catalogue, or none: the session will say so.
+            with contextlib.suppress(ModelError):
+                self._weights = weights_digest(self._sessions.model)
+
     def model_version(
         self, label_config: str, extra_params: Mapping[str, object], project: str = ""
     ) -> str:
@@ -146,12 +154,9 @@ class Suggester:
         return _Asked(config, options, state, f"ovseg-{digest[:12]}")
 
     def _weights_digest(self) -> str:
+        self.find_weights()
         if self._weights is None:
-            try:
-                found = weights_digest(self._sessions.model)
-            except ModelError:
-                found = None  # an engine that came without the catalogue, or none: it will say so
-            self._weights = found or self._sessions.session().engine.card.weights_digest
+            self._weights = self._sessions.session().engine.card.weights_digest
         return self._weights
 
     def _batch(self, tasks: Sequence[Task], asked: _Asked, look: Look) -> Iterator[Prediction]:

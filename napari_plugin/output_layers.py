@@ -24,7 +24,7 @@ from napari_plugin.outlines import Outlines
 from napari_plugin.pictures import PictureSource, Plane
 from ovseg_annotate.vocabulary import Vocabulary
 
-_CHUNK = 16_000  # vertices added at once, or little more: the window answers between two chunks
+_CHUNK = 8_000  # vertices added at once, or little more: the window answers between two chunks
 
 
 class OutputLayers:
@@ -137,6 +137,7 @@ class OutputLayers:
         shown = layer.visible
         chunks = _chunks(vertices)
         layer.visible = shown and len(chunks) <= 1  # every repaint would cost a chunk's time
+        names = np.array(["", *origin.vocabulary.names])
         try:
             yield
             for part in chunks:
@@ -150,15 +151,17 @@ class OutputLayers:
                 yield
                 if layer not in self._viewer.layers:
                     return
+            layer.features = {
+                "class": names[labels],
+                "score": np.concatenate([np.empty(0), *(each.scores for each in outlines)]),
+                "region": np.concatenate(
+                    [np.empty(0, np.int64), *(each.regions for each in outlines)]
+                ),
+            }
+            layer.editable = False
+            yield  # the first picture of them all takes its time, too
         finally:
             layer.visible = shown
-        names = np.array(["", *origin.vocabulary.names])
-        layer.features = {
-            "class": names[labels],
-            "score": np.concatenate([np.empty(0), *(each.scores for each in outlines)]),
-            "region": np.concatenate([np.empty(0, np.int64), *(each.regions for each in outlines)]),
-        }
-        layer.editable = False
 
     def _emptied_polygons(self, origin: Origin) -> Any:
         if self.polygons is None:

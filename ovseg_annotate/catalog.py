@@ -186,11 +186,8 @@ def weights_digest(model: str) -> str | None:
     if entry.trained:
         from ovseg_annotate.backbones.system_folder import find_system  # noqa: PLC0415
 
-        file = Path(name.weights).expanduser()
-        if file.is_file():  # a published checkpoint
-            from ovseg_annotate.backbones.digests import sha256_of  # noqa: PLC0415
-
-            return sha256_of(file)
+        if Path(name.weights).expanduser().is_file():  # a published checkpoint
+            return None
         return find_system(name.engine, name.weights).digest
     from ovseg_annotate.backbones.digests import tower_digest  # noqa: PLC0415
 

@@ -128,6 +128,24 @@ class Scorer:
                     gatherer.add(vectors[number - first], number)
             return gatherer.result(image.size)
 
+    def mean_vector(
+        self, image: Image, options: AnnotateOptions, watch: Watch
+    ) -> NDArray[np.float32]:
+        """(width,): the mean vector of the cells of all windows of the finest scale."""
+        engine = pointable(self._engine)
+        plan = self._plans(image.size, options)[0]
+        source = _WindowSource(image, plan)
+        total, count = 0.0, 0
+        with torch.inference_mode():
+            for start in range(0, len(plan.windows), _CHUNK):
+                span = range(start, min(start + _CHUNK, len(plan.windows)))
+                features = self._features(image, plan, source, span, watch)
+                cells = engine.cell_vectors(features).float().flatten(0, 2)  # (cells, width)
+                total = total + cells.sum(dim=0)
+                count += len(cells)
+        mean: NDArray[np.float32] = (total / count).cpu().numpy()
+        return mean
+
     def score_vectors(self, vectors: NDArray[np.float32], bank: TextBank) -> ClassScores:
         """What the words say of cells with these vectors (n, width)."""
         engine = pointable(self._engine)

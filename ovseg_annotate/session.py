@@ -204,6 +204,15 @@ class Session:
             likely = vectors.with_values(scores.values[0, number, 0].cpu().numpy())
         return picked(Sight(image.pixels, vectors, likely), request)
 
+    def picture_vector(
+        self, image: Image, options: AnnotateOptions | None = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
+        """(width,): how a picture looks to the engine, whatever the words; from kept features.
+
+        Pass the options of `annotate`, so that its kept features serve here too.
+        """
+        return self._scorer.mean_vector(image, options or AnnotateOptions(), watch or Watch())
+
     def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
         """The vectors of all phrases, with those that compete."""
         return self._words_for(vocabulary, contrast).bank

@@ -33,7 +33,7 @@ from ovseg_annotate.geometry import Size
 from ovseg_annotate.regions import AnnotatedImage, Region
 from ovseg_annotate.vocabulary import Vocabulary
 
-__all__ = ["LabelStudioOptions", "read", "task_of", "write"]
+__all__ = ["LabelStudioOptions", "read", "read_annotations", "task_of", "write"]
 
 FILE_NAME = "tasks.json"
 
@@ -89,11 +89,22 @@ def read(path: Path) -> Iterator[AnnotatedImage]:
     The annotation that was changed last counts, or where nobody drew anything the last
     prediction. A task with neither regions nor a known size is passed over.
     """
+    return _read(path, predictions=True)
+
+
+def read_annotations(path: Path) -> Iterator[AnnotatedImage]:
+    """Read only what people drew or let stand; tasks that nobody answered are passed over."""
+    return _read(path, predictions=False)
+
+
+def _read(path: Path, *, predictions: bool) -> Iterator[AnnotatedImage]:
     path = file_or_in(path, FILE_NAME)
     vocabularies = _Vocabularies(path)
     for element in elements(path):
         task = element.field
         annotation, meta = _annotation(task), _meta(task)
+        if annotation is None and not predictions:
+            continue
         results = _prediction(task) if annotation is None else annotation
         size = _size(meta, results)
         if size is None:

@@ -116,13 +116,14 @@ def _plain_region(region: Region) -> dict[str, object]:
     return {
         "concept": region.concept,
         "polygons": [[ring.tolist() for ring in polygon.rings] for polygon in region.polygons],
-        "mask": None if region.mask is None else _plain_mask(region.mask),
+        "mask": None if region.mask is None else plain_mask(region.mask),
         "confidence": region.confidence,
         "margin": region.margin,
     }
 
 
-def _plain_mask(mask: Mask) -> dict[str, object]:
+def plain_mask(mask: Mask) -> dict[str, object]:
+    """A mask as a record has it."""
     box = mask.box
     counts = alternating_counts(mask.array().T.reshape(-1))
     return {
@@ -142,7 +143,7 @@ def _region(field: Field, size: Size, vocabulary: Vocabulary) -> Region:
     return Region(
         concept.text(),
         polygons,
-        None if mask is None else _mask(mask, size),
+        None if mask is None else mask_in(mask, size),
         None if confidence is None else confidence.share(),
         None if margin is None else margin.share(),
     )
@@ -155,7 +156,8 @@ def _polygon(field: Field) -> Polygon:
     return Polygon(rings[0], tuple(rings[1:]))
 
 
-def _mask(field: Field, size: Size) -> Mask:
+def mask_in(field: Field, size: Size) -> Mask:
+    """Read what `plain_mask` gave, within a picture of this size."""
     numbers = [item.whole(0, MAXIMUM_PIXELS) for item in field.get("box").items()]
     if len(numbers) != 4:
         raise field.get("box").wrong("[top, left, height, width]")

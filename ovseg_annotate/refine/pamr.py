@@ -108,9 +108,10 @@ class _Canvas:
     def pieces(self, step: int, lines: int, device: torch.device) -> Iterator[tuple[int, int]]:
         """Cut the span of a step so that so many lines of a piece are one call's work."""
         first, last = self.span(step)
-        length = last - first
+        count = 1
         if device.type == "cpu":
-            length = max(1, _CALL_NUMBERS // lines)
+            count = math.ceil((last - first) * lines / _CALL_NUMBERS)
+        length = math.ceil((last - first) / count)
         for start in range(first, last, length):
             yield start, min(start + length, last)
 
@@ -173,10 +174,9 @@ def _fill_weights(
     # The most similar neighbour is at most 1 / (0.1 x 0.32) away: its power does not vanish.
     shares.zero_()
     sides = (side for pair in distances for side in pair)
-    for weight, distance in zip(weights, sides, strict=True):
-        torch.mul(distance[0], scale[0], out=weight)
-        for channel in range(1, channels):
-            weight.addcmul_(distance[channel], scale[channel])
+    scaled = torch.empty_like(scale)
+    for weight, distance in zip(weights.unbind(), sides, strict=True):
+        torch.sum(torch.mul(distance, scale, out=scaled), dim=0, out=weight)
         shares.add_(weight.exp2_())
     shares.reciprocal_()
 
@@ -189,7 +189,7 @@ def _averaged(values: Tensor, weights: _Weights, canvas: _Canvas, step: int) -> 
     for start, stop in canvas.pieces(step, len(values), values.device):
         part = result[:, start:stop]
         places = slice(start - first, stop - first)
-        for weight, shift in zip(weights.lines[:, places], shifts, strict=True):
+        for weight, shift in zip(weights.lines[:, places].unbind(), shifts, strict=True):
             part.addcmul_(values[:, start + shift : stop + shift], weight)
         part.mul_(weights.shares[places])
     return result

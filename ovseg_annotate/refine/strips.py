@@ -61,15 +61,60 @@ def _refine_block(
     every_concept: bool,
 ) -> None:
     """Fill one block of `refined`; blocks do not overlap, so they may run at the same time."""
-    around = grown_window(block, schedule.halo, Size(*probabilities.shape[1:]))
-    near = probabilities[:, *around.slices]
-    rivals = list(range(len(near))) if every_concept else _possible_winners(near)
-    if len(rivals) == 1 and not every_concept:
+    rivals = list(range(len(probabilities)))
+    size = Size(*probabilities.shape[1:])
+    core: Window | None = block
+    if not every_concept:
+        around = grown_window(block, schedule.halo, size)
+        near = probabilities[:, *around.slices]
+        rivals = _possible_winners(near)
+        if len(rivals) == 1:
+            return
+        core = _contested(_winners(near, rivals), around, block, schedule.halo)
+    if core is None:
         return
-    inside = Window(block.top - around.top, block.left - around.left, block.height, block.width)
-    refined[rivals, *block.slices] = refined_window(
-        near[rivals], guide[:, *around.slices], inside, schedule
+    around = grown_window(core, schedule.halo, size)
+    inside = Window(core.top - around.top, core.left - around.left, core.height, core.width)
+    refined[rivals, *core.slices] = refined_window(
+        probabilities[rivals, *around.slices], guide[:, *around.slices], inside, schedule
     )
+
+
+def _winners(near: Tensor, rivals: list[int]) -> Tensor:
+    """Which rival leads, (h, w); many times faster than an argmax over the first axis."""
+    best = near[rivals[0]]
+    winners = torch.zeros(best.shape, dtype=torch.int32, device=near.device)
+    for place, rival in enumerate(rivals[1:], start=1):
+        winners.masked_fill_(near[rival] > best, place)
+        best = torch.maximum(best, near[rival])
+    return winners
+
+
+def _contested(winners: Tensor, around: Window, block: Window, halo: int) -> Window | None:
+    """The part of a block where averaging can change the winner; None where it nowhere can.
+
+    `winners` (h, w) are the strongest concepts of the window `around`, which is the block with its
+    halo. A pixel that sees one winner only as far as the halo reaches keeps it.
+    """
+    across, below = winners[:, 1:] != winners[:, :-1], winners[1:] != winners[:-1]
+    rows = _touched(across.any(dim=1), below.any(dim=1))
+    columns = _touched(below.any(dim=0), across.any(dim=0))
+    if not rows:
+        return None
+    top = max(block.top, around.top + rows[0] - halo)
+    left = max(block.left, around.left + columns[0] - halo)
+    bottom = min(block.bottom, around.top + rows[-1] + 1 + halo)
+    right = min(block.right, around.left + columns[-1] + 1 + halo)
+    return Window(top, left, bottom - top, right - left)
+
+
+def _touched(within: Tensor, between: Tensor) -> list[int]:
+    """The lines with a border within them, (n,), or to their neighbour, (n - 1,)."""
+    touched = within.clone()
+    touched[1:] |= between
+    touched[:-1] |= between
+    numbers: list[int] = touched.nonzero()[:, 0].tolist()
+    return numbers
 
 
 def _blocks(size: Size, schedule: PamrSchedule) -> Iterator[Window]:

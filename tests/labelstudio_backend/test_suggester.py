@@ -242,6 +242,26 @@ def test_the_version_loads_no_weights_that_are_on_this_machine() -> None:
     assert backend.sessions.asked == 0
 
 
+def test_weights_that_were_told_apart_at_the_start_are_not_looked_up_again() -> None:
+    backend = Backend()
+    backend.sessions.model = "naclip@mini"
+    backend.suggester.find_weights()
+    before = backend.suggester.model_version(POLYGONS, {}, "3.17")
+    # Whoever looked again would find nothing, and would have to ask the session.
+    backend.sessions.model = "naclip@/nowhere/at/all"
+    after = backend.suggester.model_version(POLYGONS, {}, "3.17")
+    assert backend.sessions.asked == 0
+    assert after != before  # the name of the model is a part of it
+
+
+def test_weights_that_nobody_knows_yet_stop_no_start() -> None:
+    backend = Backend()
+    backend.sessions.model = "naclip@/nowhere/at/all"
+    backend.suggester.find_weights()
+    backend.suggester.model_version(POLYGONS, {}, "3.17")
+    assert backend.sessions.asked == 1
+
+
 def test_the_version_changes_with_whatever_changes_answers() -> None:
     changed = [
         version(),

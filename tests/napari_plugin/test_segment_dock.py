@@ -10,7 +10,8 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 from napari_at_once import OneSession, coloured_picture
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QCoreApplication, Qt, QTimer
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QWidget
 
 from napari_plugin.concept_model import Column
@@ -248,3 +249,50 @@ def test_words_come_from_and_go_to_files(
 def test_the_dock_fits_a_small_screen_by_scrolling(dock: SegmentDock) -> None:
     assert dock.minimumSizeHint().height() < 300
     assert dock.panel.minimumSizeHint().height() < 300
+
+
+def test_every_timer_goes_with_its_dock(dock: SegmentDock) -> None:
+    """One that outlives its dock, or goes first, fails when the program ends."""
+    held = [dock._live_timer, dock._settle_timer, dock._steps._timer, dock._progress._timer]
+    assert set(map(id, held)) <= {id(timer) for timer in dock.findChildren(QTimer)}
+
+
+def test_closing_the_window_stops_a_run_and_making_it_an_icon_does_not(
+    dock: SegmentDock, qtbot: QtBot
+) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dock.setParent(window)
+    window.show()
+    dock.show()
+    dock._live_timer.setInterval(10**6)
+    dock._live_timer.start()
+    icon = QHideEvent()
+    assert not icon.spontaneous()
+    dock.eventFilter(window, _Spontaneous())
+    assert dock._live_timer.isActive()
+    QCoreApplication.sendEvent(window, icon)
+    assert not dock._live_timer.isActive()
+
+
+class _Spontaneous(QHideEvent):
+    """What a window system sends; Qt lets nobody make one."""
+
+    def spontaneous(self) -> bool:
+        return True
+
+
+def test_pointing_with_a_model_that_cannot_is_refused_at_once(
+    dock: SegmentDock, qtbot: QtBot, notices: list[Notification]
+) -> None:
+    run(dock, qtbot)
+    qtbot.mouseClick(dock.panel.tool_buttons[Tool.SCRIBBLE], Qt.MouseButton.LeftButton)
+    assert "cannot be pointed with" in notices[-1].message
+    assert not any(each.name.endswith("scribbles") for each in dock.viewer.layers)
+
+
+def test_another_model_is_used_from_the_next_run_on(dock: SegmentDock) -> None:
+    dock.panel.model_box.choose("clearclip@mini")
+    assert dock.panel.status_label.text() == "press Segment to use clearclip@mini"
+    assert dock.presenter._preferences().model == "clearclip@mini"
+    dock.panel.model_box.choose("naclip@mini")

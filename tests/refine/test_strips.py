@@ -106,6 +106,30 @@ def test_a_block_with_one_possible_winner_is_left_alone() -> None:
     assert torch.equal(refine_strip(scores, guide, SNAP), scores)
 
 
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 2**16), height=st.integers(1, 160), width=st.integers(1, 160))
+def test_a_pixel_near_a_border_is_refined_and_one_far_from_all_is_left(
+    seed: int, height: int, width: int
+) -> None:
+    scores, guide = picture(height, width, 2, 8.0, seed)
+    quick = refine_strip(scores, guide, SNAP)
+    full = refine_strip(scores, guide, RefineOptions("snap", every_concept=True))
+    first = (scores[0] > scores[1]).float()[None, None]
+    reach = 2 * SNAP.halo + 1
+    sees_first = functional.max_pool2d(first, reach, 1, SNAP.halo)[0, 0] > 0
+    sees_second = functional.max_pool2d(1 - first, reach, 1, SNAP.halo)[0, 0] > 0
+    near = sees_first & sees_second
+    torch.testing.assert_close(quick[:, near], full[:, near], atol=1e-6, rtol=0)
+    is_left = (quick == scores).all(0)
+    if not near.any():
+        assert is_left.all()
+    rows, columns = near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0]
+    if len(rows) and max(height, width) <= 128:  # one block, so one rectangle
+        inside = torch.zeros_like(near)
+        inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+        assert is_left[~inside].all()
+
+
 @pytest.mark.parametrize("method", ["snap", "denoise"])
 def test_an_even_picture_gives_no_nan(method: str) -> None:
     scores, _ = picture(60, 80, 3)

@@ -1,0 +1,171 @@
+"""What a run's model sees in a picture, kept, so that choosing again costs nothing.
+
+`looks.jsonl` is a cache of the run folder: it only ever grows, may be deleted at any time, and a
+line that is damaged, or about another file or other settings, is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.annotation import Annotation
+from ovseg_annotate.errors import FormatError
+from ovseg_annotate.formats.fields import Field, parse_json, plain_json
+from ovseg_annotate.geometry import Window
+from ovseg_annotate.image import Image, read_image
+from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
+from ovseg_annotate.learning_loop.uncertainty import Patch, picture_uncertainty, pixel_uncertainty
+from ovseg_annotate.run_folder import RunSettings
+from ovseg_annotate.run_folder.writing import explained
+from ovseg_annotate.vocabulary import Vocabulary
+
+FILE_NAME = "looks.jsonl"
+
+
+class Seeing(Protocol):
+    """What looking needs of a session."""
+
+    def annotate(
+        self, image: Image, vocabulary: Vocabulary, options: AnnotateOptions
+    ) -> Annotation: ...
+
+    def picture_vector(self, image: Image, options: AnnotateOptions) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture of a run that can be looked at."""
+
+    name: str
+    key: str  # of its file and the run's settings: another key, another look
+    source: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One picture as a run's model sees it."""
+
+    picture: str  # its name in the run
+    key: str  # of what was seen
+    uncertainty: float  # 0 to 1
+    patches: tuple[Patch, ...]  # the most uncertain first
+    vector: NDArray[np.float16]  # (width,) how it looks, whatever the words; (0,) where unknown
+
+    def renamed(self, picture: str) -> Look:
+        """The same look at another file of the same content."""
+        return replace(self, picture=picture)
+
+
+def look_at(session: Seeing, seen: Seen, settings: RunSettings, *, comparable: bool) -> Look:
+    """Read a picture and see what is in doubt and what it looks like: one pass of the tower.
+
+    Engines that cannot be pointed with have no vectors: their looks are not `comparable`.
+    """
+    image = read_image(seen.source, settings.reading)
+    words = Vocabulary.parse(settings.vocabulary)
+    label_map = session.annotate(image, words, settings.annotate).label_map
+    doubt = picture_uncertainty(label_map, pixel_uncertainty(label_map))
+    vector = np.empty(0, np.float16)
+    if comparable:
+        vector = session.picture_vector(image, settings.annotate).astype(np.float16)
+    return Look(seen.name, seen.key, doubt.uncertainty, doubt.patches, vector)
+
+
+class Looks:
+    """The looks of a run folder, by key."""
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / FILE_NAME
+        self._known = {look.key: look for look in _read(self._path)}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, key: str) -> Look | None:
+        return self._known.get(key)
+
+    def add(self, look: Look) -> None:
+        """Keep a look; a kill loses no more than this one."""
+        # A line that a kill has torn ends here, and costs no other.
+        with explained(self._path), self._path.open("ab") as file:
+            if file.tell() and not _ends_a_line(self._path):
+                file.write(b"\n")
+            file.write(sealed(_plain(look)))
+        self._known[look.key] = look
+
+
+def _read(path: Path) -> Iterator[Look]:
+    if not path.is_file():
+        return
+    with explained(path), path.open("rb") as file:
+        for line in file:
+            data = unsealed(line)
+            if data is None:
+                continue
+            try:
+                yield _look(parse_json(data, str(path)))
+            except FormatError:
+                continue  # of another version of the program
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"
+
+
+def _plain(look: Look) -> bytes:
+    plain = {
+        "picture": look.picture,
+        "key": look.key,
+        "uncertainty": look.uncertainty,
+        "patches": [
+            {
+                "window": [
+                    each.window.top,
+                    each.window.left,
+                    each.window.height,
+                    each.window.width,
+                ],
+                "uncertainty": each.uncertainty,
+                "concepts": list(each.concepts),
+            }
+            for each in look.patches
+        ],
+        "vector": base64.b64encode(look.vector.astype("<f2").tobytes()).decode("ascii"),
+    }
+    return plain_json(plain).encode("ascii")
+
+
+def _look(field: Field) -> Look:
+    try:
+        vector = base64.b64decode(field.get("vector").text(), validate=True)
+    except binascii.Error as error:
+        raise field.get("vector").wrong("a text in base64") from error
+    return Look(
+        field.get("picture").text(),
+        field.get("key").text(),
+        field.get("uncertainty").share(),
+        tuple(_patch(item) for item in field.get("patches").items()),
+        np.frombuffer(vector, "<f2").astype(np.float16),
+    )
+
+
+def _patch(field: Field) -> Patch:
+    numbers = [item.whole() for item in field.get("window").items()]
+    if len(numbers) != 4:
+        raise field.get("window").wrong("[top, left, height, width]")
+    return Patch(
+        Window(*numbers),
+        field.get("uncertainty").share(),
+        tuple(item.text() for item in field.get("concepts").items()),
+    )

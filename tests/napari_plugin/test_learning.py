@@ -1,0 +1,94 @@
+"""What a person showed one model, while another one is used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from napari.layers import Image
+from napari_at_once import coloured_picture
+from vector_engine import CPU, VectorEngine
+
+from napari_plugin.monitor import Monitor
+from napari_plugin.pictures import LayerPictures
+from napari_plugin.preferences import Preferences
+from napari_plugin.suggesting import Lesson, Request, Suggestion, Suggestor
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.errors import ModelError
+from ovseg_annotate.feature_store import FeatureStore
+from ovseg_annotate.pointing.marks import AreaMark
+from ovseg_annotate.region_options import RegionOptions
+from ovseg_annotate.session import Session
+from ovseg_annotate.vocabulary import Vocabulary
+
+WORDS = Vocabulary.parse("plum; green")  # nobody taught the engine what a plum is
+SHOWN, DEAF = Preferences(model="vectors@here"), Preferences(model="fake@here")
+
+
+class TwoModels:
+    """One that can be pointed with, one that cannot."""
+
+    def __init__(self) -> None:
+        self._made = {
+            SHOWN: Session(VectorEngine(), CPU, FeatureStore(), model=SHOWN.model),
+            DEAF: Session(FakeEngine(), CPU, FeatureStore(), model=DEAF.model),
+        }
+
+    def session(self, preferences: Preferences, _monitor: Monitor) -> Session:
+        return self._made[preferences]
+
+
+SOURCE = LayerPictures.of(Image(coloured_picture()))
+
+
+def suggested(suggestor: Suggestor, preferences: Preferences, *lessons: Lesson) -> Suggestion:
+    options = AnnotateOptions(contrast="none")
+    asked = Request(SOURCE, ((),), WORDS, options, RegionOptions(), preferences, lessons)
+    (suggestion,) = suggestor.suggestions(asked, Monitor())
+    return suggestion
+
+
+def lesson() -> Lesson:
+    mask = np.zeros((64, 64), np.bool_)
+    mask[2:14, 2:30] = True  # red
+    return Lesson((), (AreaMark("plum", mask),))
+
+
+@pytest.fixture
+def taught() -> Suggestor:
+    suggestor = Suggestor(TwoModels())
+    suggested(suggestor, SHOWN, lesson())
+    return suggestor
+
+
+def test_what_one_model_learnt_is_left_aside_with_another_and_that_is_told(
+    taught: Suggestor,
+) -> None:
+    told = suggested(taught, DEAF).warnings
+    assert any("learnt with another model" in warning for warning in told)
+
+
+def test_it_counts_again_when_the_person_goes_back(taught: Suggestor) -> None:
+    before = suggested(taught, SHOWN)
+    suggested(taught, DEAF)
+    after = suggested(taught, SHOWN)
+    assert "examples=" in after.provenance.options
+    assert after.provenance == before.provenance
+    assert np.array_equal(after.labels, before.labels)
+
+
+def test_a_model_that_cannot_be_pointed_with_says_so_as_soon_as_it_is_open() -> None:
+    suggestor = Suggestor(TwoModels())
+    suggestor.check_pointable(DEAF)  # nobody knows yet
+    suggested(suggestor, DEAF)
+    with pytest.raises(ModelError, match="cannot be pointed with"):
+        suggestor.check_pointable(DEAF)
+    suggestor.check_pointable(SHOWN)  # another model is wanted by now
+
+
+def test_teaching_such_a_model_is_refused_and_it_goes_on_from_words() -> None:
+    suggestor = Suggestor(TwoModels())
+    with pytest.raises(ModelError, match="naclip@mini"):
+        suggested(suggestor, DEAF, lesson())
+    assert not suggestor.has_learnt
+    assert suggested(suggestor, DEAF).labels.any()
