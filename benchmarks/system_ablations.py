@@ -29,6 +29,7 @@ from ovseg_annotate.image import Image
 from ovseg_annotate.label_map import LabelMap
 from ovseg_annotate.session import open_session
 from ovseg_annotate.training.heads import HeadRecipe
+from ovseg_annotate.training.loop import Ending
 from ovseg_annotate.training.recipes import read_recipe
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -105,7 +106,8 @@ def score_of(variant: Variant, folder: Path, steps: int, seed: int, count: int) 
     exported = folder / "exported"
     if not (exported / "system.json").is_file():
         recipe = recipe_of(variant, steps, seed)
-        recipe.train(folder / "run")
+        if recipe.train(folder / "run").ending is not Ending.FINISHED:
+            raise SystemExit(f"stopped in {folder}; the same command goes on from there")
         recipe.export(folder / "run", exported)
     measured = folder / f"score-{count}.json"
     if not measured.is_file():

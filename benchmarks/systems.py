@@ -87,12 +87,20 @@ def report_quality(
         examined = scored(session, trials)
         mean = scores[trials.name] = examined.mean_iou
         target = best.get(trials.name) if engine in HEADS else None
-        if target is not None and trials.name.startswith("crowded, unseen"):
+        if target is not None and trials.name == "crowded, unseen pairs":
             target += GAIN
         report(f"{engine}: {trials.name}, mIoU", mean, target, "", at_least=True)
         report(f"{engine}: {trials.name}, boundary F", examined.boundary, None, "")
-    ten = scored(session, scene_trials(SceneSet.CROWDED, "unseen", Asking(count, absent=10)))
-    report(f"{engine}: area of 10 absent words, crowded", ten.absent_area, None, "")
+    ten = scene_trials(SceneSet.CROWDED, "unseen", Asking(count, absent=10))
+    area = scored(session, ten).absent_area
+    report(f"{engine}: area of 10 absent words, crowded", area, None, "")
+    if engine == "logoseg":
+        off = {"existence": "off"}
+        with open_session(
+            session.model, device="cpu", precision="float32", engine_options=off
+        ) as it:
+            without = scored(it, ten).absent_area
+        report("logoseg: the same, over that without the prior", area / without, 0.5, "x")
     return scores
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
-from ovseg_annotate.errors import ImageError, ModelError, OptionError, RunError
+from ovseg_annotate.errors import ModelError, OptionError, OvsegError, RunError
 from ovseg_annotate.learning_loop.choice import By, Choice
-from ovseg_annotate.learning_loop.looks import Looks, Seen, look_at
+from ovseg_annotate.learning_loop.looks import Eyes, Looks, Seen
 from ovseg_annotate.learning_loop.queue import Order, RunPictures, next_in_queue
 from ovseg_annotate.run_folder import RunReader, RunSettings
 
@@ -82,36 +82,70 @@ def queue_with(
     talk, reader, looks = Talk(), RunReader(run), Looks(run)
     order = Order(options.next, options.by, options.seed, options.pool)
     pictures = RunPictures.of(reader)
-    if not pictures.open:
-        talk.say(_nothing_open(reader))
     failed: list[Failed] = []
-    to_look_at = pictures.to_look_at(looks, order) if pictures.open else ()
-    if to_look_at:
+    if pictures.open and (left := pictures.to_look_at(looks, order)):
         with opener(_session_options(reader.settings, device)) as session:
-            look = _looker(session, reader.settings, options)
-            with talk.progress(len(to_look_at), "picture") as view:
-                for seen in to_look_at:
+            _check(session, reader, order)
+            eyes = Eyes(session, reader.settings, comparable=session.engine.card.pointable)
+            with talk.progress(len(left), "picture") as view:
+                for seen in left:
                     if stops.asked:
                         talk.say("stopped; the same command goes on where this one ended")
                         return stops.exit
-                    _look(seen, look, looks, failed)
+                    _look(_where_it_is_now(seen, options.pictures), eyes, looks, failed)
                     view.advance(seen.name)
     choices = next_in_queue(reader, looks, order)
     for each in failed:
-        talk.warn(f"{each.picture} was not looked at: {each.reason}")
+        talk.warn(f"{each.picture}: {each.reason}")
     if failed and not choices:
         raise RunError(
-            f"none of the {len(failed)} pictures could be looked at; if they were moved, name "
-            "their folder with --pictures"
+            f"none of {len(failed)} pictures could be looked at; if they were moved, name their "
+            "folder with --pictures"
         )
+    if not choices:
+        talk.say(f"nothing is left to choose from: {len(reader)} pictures have a person's answer")
     _tell(choices, len(pictures.open), failed, options)
     return Exit.SOME_FAILED if failed else Exit.FINE
 
 
-def _look(
-    seen: Seen, look: Callable[[Seen], None], looks: Looks, failed: list[Failed]
-) -> None:
-    raise NotImplementedError
+def _session_options(settings: RunSettings, device: DeviceOptions) -> SessionOptions:
+    return SessionOptions(
+        model=settings.model,
+        engine_options=tuple(filter(None, settings.engine_options.split(","))),
+        device=device.device,
+        precision=device.precision,
+        cache=device.cache,
+        offline=device.offline,
+    )
+
+
+def _check(session: Session, reader: RunReader, order: Order) -> None:
+    """Refuse before the work is done what would be of no use after it."""
+    card, settings = session.engine.card, reader.settings
+    if card.weights_digest != settings.weights:
+        raise RunError(
+            f"{reader.path} was made with weights {settings.weights[:12]} of {settings.model}, "
+            f"here they are {card.weights_digest[:12]}; give 'ovseg annotate' with --replace to "
+            "make its suggestions again (corrections are kept), or restore the weights"
+        )
+    if order.by in ("both", "diversity") and not card.pointable:
+        raise ModelError(
+            f"{card.name} has no vectors by which pictures can be told apart; choose "
+            "--by uncertainty or --by random"
+        )
+
+
+def _where_it_is_now(seen: Seen, pictures: Path | None) -> Seen:
+    return seen if pictures is None else replace(seen, source=pictures / seen.name)
+
+
+def _look(seen: Seen, eyes: Eyes, looks: Looks, failed: list[Failed]) -> None:
+    try:
+        looks.add(eyes.look_at(seen))
+    except RunError:
+        raise  # the folder cannot be written: the next picture would fare no better
+    except OvsegError as error:
+        failed.append(Failed(seen.name, str(error)))
 
 
 def _tell(
@@ -134,5 +168,5 @@ def _tell(
     table.add_column("why", overflow="fold")
     for place, each in enumerate(choices, start=1):
         doubt = "-" if each.uncertainty is None else f"{each.uncertainty:.2f}"
-        table.add_row(str(place), each.picture, doubt, each.reason)
-    Console().print(table, markup=False)
+        table.add_row(str(place), escape(each.picture), doubt, escape(each.reason))
+    Console().print(table)

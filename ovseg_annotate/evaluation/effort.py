@@ -167,21 +167,22 @@ def _pairs(before: Sequence[Region], after: Sequence[Region], size: Size) -> tup
         columns = [place for place, each in enumerate(after) if (each.mask is not None) is by_mask]
         if columns:
             iou[:, columns] = _iou(masks, [left[place] for place in columns])
-    rows, columns_ = np.nonzero(iou >= MATCHED)
-    renamed = [
-        before[row].concept != after[column].concept
-        for row, column in zip(rows.tolist(), columns_.tolist(), strict=True)
-    ]
-    free_rows, free_columns, pairs = set(rows.tolist()), set(columns_.tolist()), []
-    for place in np.lexsort((columns_, rows, renamed, -iou[rows, columns_])).tolist():
-        row, column = int(rows[place]), int(columns_[place])
-        if row in free_rows and column in free_columns:
-            free_rows.remove(row)
-            free_columns.remove(column)
-            own = said[after[column].mask is not None][row]
-            same = not renamed[place] and not _differ(own, left[column])
-            pairs.append(Pair(row, column, same))
-    return tuple(sorted(pairs, key=lambda pair: pair.left))
+    rows, places = np.nonzero(iou >= MATCHED)
+    renamed = np.array(
+        [before[row].concept != after[place].concept for row, place in zip(rows, places, strict=True)],
+        np.bool_,
+    )
+    pairs: dict[int, Pair] = {}  # by the place in `after`
+    taken: set[int] = set()
+    for best in np.lexsort((places, rows, renamed, -iou[rows, places])).tolist():
+        row, place = int(rows[best]), int(places[best])
+        if row in taken or place in pairs:
+            continue
+        taken.add(row)
+        own = said[after[place].mask is not None][row]
+        same = not renamed[best] and not _differ(own, left[place])
+        pairs[place] = Pair(row, place, same)
+    return tuple(pairs[place] for place in sorted(pairs))
 
 
 def _as_outline(region: Region) -> Region:

@@ -129,11 +129,9 @@ class Journal:
     def corrections(self) -> Iterator[Correction]:
         """What holds now, one a picture, in the order of names; read when asked for."""
         for picture in sorted(self._words):
-            word = self._words[picture]
-            if not word.withdrawn:
-                correction = self._entry_at(word.start).correction
-                assert correction is not None
-                yield correction
+            entry = self._entry_at(self._words[picture].start)
+            if entry.correction is not None:
+                yield entry.correction
 
     def entries(self) -> Iterator[Entry]:
         """Everything that was ever told, in order: the journal replayed."""

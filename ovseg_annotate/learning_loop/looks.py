@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation
-from ovseg_annotate.errors import FormatError
+from ovseg_annotate.errors import FormatError, ImageError
 from ovseg_annotate.formats.fields import Field, parse_json, plain_json
 from ovseg_annotate.geometry import Window
 from ovseg_annotate.image import Image, read_image
 from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
 from ovseg_annotate.learning_loop.uncertainty import Patch, picture_uncertainty, pixel_uncertainty
-from ovseg_annotate.run_folder import RunSettings
+from ovseg_annotate.run_folder import Fingerprint, RunSettings
 from ovseg_annotate.run_folder.writing import explained
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -46,8 +46,14 @@ class Seen:
     """A picture of a run that can be looked at."""
 
     name: str
-    key: str  # of its file and the run's settings: another key, another look
+    settings: str  # RunSettings.digest
+    sha256: str  # of its file
     source: Path
+
+    @property
+    def key(self) -> str:
+        """Another file or other settings, another look."""
+        return f"{self.settings} {self.sha256}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,19 +71,29 @@ class Look:
         return replace(self, picture=picture)
 
 
-def look_at(session: Seeing, seen: Seen, settings: RunSettings, *, comparable: bool) -> Look:
-    """Read a picture and see what is in doubt and what it looks like: one pass of the tower.
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """A session that looks at the pictures of a run as the run's settings say."""
 
-    Engines that cannot be pointed with have no vectors: their looks are not `comparable`.
-    """
-    image = read_image(seen.source, settings.reading)
-    words = Vocabulary.parse(settings.vocabulary)
-    label_map = session.annotate(image, words, settings.annotate).label_map
-    doubt = picture_uncertainty(label_map, pixel_uncertainty(label_map))
-    vector = np.empty(0, np.float16)
-    if comparable:
-        vector = session.picture_vector(image, settings.annotate).astype(np.float16)
-    return Look(seen.name, seen.key, doubt.uncertainty, doubt.patches, vector)
+    session: Seeing
+    settings: RunSettings
+    comparable: bool  # the engine gives vectors; others see only what is in doubt
+
+    def look_at(self, seen: Seen) -> Look:
+        """Read a picture and see what is in doubt and what it looks like: one pass of the tower."""
+        if not _still_holds(seen):
+            raise ImageError(
+                f"{seen.source} is not the file that was annotated (moved or changed); name the "
+                "folder it is in now, or give 'ovseg annotate' again"
+            )
+        image = read_image(seen.source, self.settings.reading)
+        words, options = Vocabulary.parse(self.settings.vocabulary), self.settings.annotate
+        label_map = self.session.annotate(image, words, options).label_map
+        doubt = picture_uncertainty(label_map, pixel_uncertainty(label_map))
+        vector = np.empty(0, np.float16)
+        if self.comparable:
+            vector = self.session.picture_vector(image, options).astype(np.float16)
+        return Look(seen.name, seen.key, doubt.uncertainty, doubt.patches, vector)
 
 
 class Looks:
@@ -101,6 +117,13 @@ class Looks:
                 file.write(b"\n")
             file.write(sealed(_plain(look)))
         self._known[look.key] = look
+
+
+def _still_holds(seen: Seen) -> bool:
+    try:
+        return Fingerprint.of(seen.source).sha256 == seen.sha256
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> Iterator[Look]:

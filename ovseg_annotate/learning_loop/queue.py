@@ -53,10 +53,7 @@ class RunPictures:
             return ()
         groups = [self.open] if order.by == "uncertainty" else [self.open, self.answered]
         return tuple(
-            seen
-            for group in groups
-            for seen in _some(group, order)
-            if looks.get(seen.key) is None
+            seen for group in groups for seen in _some(group, order) if looks.get(seen.key) is None
         )
 
 
@@ -79,9 +76,7 @@ def _choose(
 ) -> tuple[Choice, ...]:
     if order.by == "random":
         return at_random((each.name for each in left), order.count, order.seed)
-    return chosen(
-        _known(left, looks), tuple(_known(answered, looks)), order.count, order.by
-    )
+    return chosen(_known(left, looks), tuple(_known(answered, looks)), order.count, order.by)
 
 
 def _known(pictures: Collection[Seen], looks: Looks) -> Iterator[Look]:
@@ -102,8 +97,8 @@ def _seen(record: Path, name: str, reader: RunReader) -> Seen | None:
     stamp = stamp_of(record)
     if stamp is None:
         return None
-    key = f"{reader.settings.digest} {stamp.picture.sha256}"
-    return Seen(name, key, Path(stamp.picture.source))
+    source = Path(stamp.picture.source)
+    return Seen(name, reader.settings.digest, stamp.picture.sha256, source)
 
 
 def _drawn(name: str, reader: RunReader) -> Seen | None:
@@ -113,7 +108,7 @@ def _drawn(name: str, reader: RunReader) -> Seen | None:
             found = Fingerprint.of(folder / name)
         except OSError:
             continue
-        return Seen(name, f"{reader.settings.digest} {found.sha256}", folder / name)
+        return Seen(name, reader.settings.digest, found.sha256, folder / name)
     return None
 
 

@@ -1,6 +1,6 @@
 """Lines of JSON that each carry the sha256 of themselves, so that damage never passes for data.
 
-    {"sha256":"<64 hexadecimal digits>","entry":{...}}
+{"sha256":"<64 hexadecimal digits>","entry":{...}}
 """
 
 from __future__ import annotations

@@ -38,14 +38,18 @@ class TwoModels:
         return self._made[preferences]
 
 
-SOURCE = LayerPictures.of(Image(coloured_picture()))
+class Person:
+    """Asks one suggestor about one picture, with one model or the other."""
 
+    def __init__(self) -> None:
+        self.suggestor = Suggestor(TwoModels())
+        self._source = LayerPictures.of(Image(coloured_picture()))
 
-def suggested(suggestor: Suggestor, preferences: Preferences, *lessons: Lesson) -> Suggestion:
-    options = AnnotateOptions(contrast="none")
-    asked = Request(SOURCE, ((),), WORDS, options, RegionOptions(), preferences, lessons)
-    (suggestion,) = suggestor.suggestions(asked, Monitor())
-    return suggestion
+    def asks(self, preferences: Preferences, *lessons: Lesson) -> Suggestion:
+        options = AnnotateOptions(contrast="none")
+        asked = Request(self._source, ((),), WORDS, options, RegionOptions(), preferences, lessons)
+        (suggestion,) = self.suggestor.suggestions(asked, Monitor())
+        return suggestion
 
 
 def lesson() -> Lesson:
@@ -55,40 +59,40 @@ def lesson() -> Lesson:
 
 
 @pytest.fixture
-def taught() -> Suggestor:
-    suggestor = Suggestor(TwoModels())
-    suggested(suggestor, SHOWN, lesson())
-    return suggestor
+def person() -> Person:
+    return Person()
 
 
-def test_what_one_model_learnt_is_left_aside_with_another_and_that_is_told(
-    taught: Suggestor,
-) -> None:
-    told = suggested(taught, DEAF).warnings
+@pytest.fixture
+def taught(person: Person) -> Person:
+    person.asks(SHOWN, lesson())
+    return person
+
+
+def test_what_one_model_learnt_is_left_aside_with_another_and_that_is_told(taught: Person) -> None:
+    told = taught.asks(DEAF).warnings
     assert any("learnt with another model" in warning for warning in told)
 
 
-def test_it_counts_again_when_the_person_goes_back(taught: Suggestor) -> None:
-    before = suggested(taught, SHOWN)
-    suggested(taught, DEAF)
-    after = suggested(taught, SHOWN)
+def test_it_counts_again_when_the_person_goes_back(taught: Person) -> None:
+    before = taught.asks(SHOWN)
+    taught.asks(DEAF)
+    after = taught.asks(SHOWN)
     assert "examples=" in after.provenance.options
     assert after.provenance == before.provenance
     assert np.array_equal(after.labels, before.labels)
 
 
-def test_a_model_that_cannot_be_pointed_with_says_so_as_soon_as_it_is_open() -> None:
-    suggestor = Suggestor(TwoModels())
-    suggestor.check_pointable(DEAF)  # nobody knows yet
-    suggested(suggestor, DEAF)
+def test_a_model_that_cannot_be_pointed_with_says_so_as_soon_as_it_is_open(person: Person) -> None:
+    person.suggestor.check_pointable(DEAF)  # nobody knows yet
+    person.asks(DEAF)
     with pytest.raises(ModelError, match="cannot be pointed with"):
-        suggestor.check_pointable(DEAF)
-    suggestor.check_pointable(SHOWN)  # another model is wanted by now
+        person.suggestor.check_pointable(DEAF)
+    person.suggestor.check_pointable(SHOWN)  # another model is wanted by now
 
 
-def test_teaching_such_a_model_is_refused_and_it_goes_on_from_words() -> None:
-    suggestor = Suggestor(TwoModels())
+def test_teaching_such_a_model_is_refused_and_it_goes_on_from_words(person: Person) -> None:
     with pytest.raises(ModelError, match="naclip@mini"):
-        suggested(suggestor, DEAF, lesson())
-    assert not suggestor.has_learnt
-    assert suggested(suggestor, DEAF).labels.any()
+        person.asks(DEAF, lesson())
+    assert not person.suggestor.has_learnt
+    assert person.asks(DEAF).labels.any()

@@ -126,7 +126,8 @@ def test_a_pixel_near_a_border_is_refined_and_one_far_from_all_is_left(
     rows, columns = near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0]
     if len(rows) and max(height, width) <= 128:  # one block, so one rectangle
         inside = torch.zeros_like(near)
-        inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+        above, before = max(0, int(rows[0]) - 1), max(0, int(columns[0]) - 1)
+        inside[above : rows[-1] + 2, before : columns[-1] + 2] = True  # a border has two sides
         assert is_left[~inside].all()
 
 
