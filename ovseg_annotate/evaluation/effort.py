@@ -168,14 +168,12 @@ def _pairs(before: Sequence[Region], after: Sequence[Region], size: Size) -> tup
         if columns:
             iou[:, columns] = _iou(masks, [left[place] for place in columns])
     rows, places = np.nonzero(iou >= MATCHED)
-    renamed = np.array(
-        [before[row].concept != after[place].concept for row, place in zip(rows, places, strict=True)],
-        np.bool_,
-    )
+    candidates = list(zip(rows.tolist(), places.tolist(), strict=True))
+    renamed = np.array([before[row].concept != after[place].concept for row, place in candidates])
     pairs: dict[int, Pair] = {}  # by the place in `after`
     taken: set[int] = set()
     for best in np.lexsort((places, rows, renamed, -iou[rows, places])).tolist():
-        row, place = int(rows[best]), int(places[best])
+        row, place = candidates[best]
         if row in taken or place in pairs:
             continue
         taken.add(row)

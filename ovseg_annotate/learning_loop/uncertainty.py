@@ -207,10 +207,12 @@ class _Means:
 
 
 def _patch_sums(values: NDArray[np.float32] | NDArray[np.bool_], step: int) -> NDArray[np.float64]:
-    """Sums over squares of 2 x 2 blocks that begin at every block; the last ones are cut off."""
+    """Sums over squares of 2 x 2 blocks, one block apart; what is one block wide is one square."""
     rows, columns = (np.arange(0, length, step) for length in values.shape)
     down = np.add.reduceat(values, rows, axis=0, dtype=np.float64)
-    blocks = np.pad(np.add.reduceat(down, columns, axis=1), ((0, 1), (0, 1)))
-    pairs = blocks[:-1] + blocks[1:]
-    sums: NDArray[np.float64] = pairs[:, :-1] + pairs[:, 1:]
-    return sums
+    blocks: NDArray[np.float64] = np.add.reduceat(down, columns, axis=1)
+    if len(rows) > 1:
+        blocks = blocks[:-1] + blocks[1:]
+    if len(columns) > 1:
+        blocks = blocks[:, :-1] + blocks[:, 1:]
+    return blocks

@@ -22,8 +22,8 @@ def refine_strip(probabilities: Tensor, guide: Tensor, options: RefineOptions) -
 
     probabilities (k, h, w) float32 from 0 to 1, guide (3, h, w) float32 from 0 to 1 at the same
     size. The work goes block by block. In each, a concept that cannot win keeps its numbers, and
-    a block with one possible winner is left as it is: the strongest concept of every pixel is the
-    same as if everything had been computed, which `options.every_concept` does.
+    so do pixels that see one winner only as far as refinement reaches: the strongest concept of
+    every pixel is the same as if everything had been computed, which `options.every_concept` does.
     """
     if probabilities.shape[1:] != guide.shape[1:] or probabilities.ndim != 3:
         raise ValueError(

@@ -73,7 +73,7 @@ def test_a_pulled_corner_is_one_vertex_moved() -> None:
 def test_vertices_put_in_and_taken_out_are_counted() -> None:
     more = np.array([[0.0, 0], [10, -4], [20, 0], [20, 20], [0, 20]])
     suggested, larger = image(box(0, 0, 20, 20)), image(Region("red", (Polygon(more),), None))
-    moved = image(Region("red", (Polygon(more + [0, 6]),), None))
+    moved = image(Region("red", (Polygon(more + np.array([0.0, 6.0])),), None))
     assert effort(image(box(0, 0, 20, 20)), moved).vertices_added == 1
     assert effort(moved, image(box(0, 0, 20, 20))).vertices_deleted == 1
     assert effort(suggested, larger).regions_kept == 1  # the new corner lies outside the picture
@@ -106,7 +106,9 @@ def test_words_may_be_spelled_differently_and_be_more() -> None:
 
 
 def test_a_picture_of_another_size_is_refused() -> None:
-    with pytest.raises(FormatError, match="the suggestion is 60 x 40 px and the correction 30 x 40"):
+    with pytest.raises(
+        FormatError, match="the suggestion is 60 x 40 px and the correction 30 x 40"
+    ):
         compared(image(), replace(image(), size=Size(height=40, width=30)))
 
 

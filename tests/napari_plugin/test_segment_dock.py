@@ -19,6 +19,8 @@ from napari_plugin.pointing_layers import Tool
 from napari_plugin.segment_dock import SegmentDock
 from ovseg_annotate.vocabulary import Vocabulary
 
+WAIT = 60_000  # ms, for a busy machine
+
 
 @pytest.fixture
 def viewer() -> ViewerModel:
@@ -33,11 +35,11 @@ def dock(viewer: ViewerModel, qtbot: QtBot) -> Iterator[SegmentDock]:
     made.options.contrast.value = "none"
     qtbot.addWidget(made)
     yield made
-    qtbot.waitUntil(lambda: made.presenter.idle, timeout=20_000)
+    qtbot.waitUntil(lambda: made.presenter.idle, timeout=WAIT)
 
 
 def run(dock: SegmentDock, qtbot: QtBot, words: str = "red; green; blue") -> None:
-    with qtbot.waitSignal(dock.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
         dock.concepts.words_edit.setText(words)
         qtbot.mouseClick(dock.panel.segment_button, Qt.MouseButton.LeftButton)
 
@@ -81,7 +83,7 @@ def test_typing_and_pressing_segment_gives_named_layers(dock: SegmentDock, qtbot
 
 def test_segment_cannot_be_pressed_twice_and_cancel_can(dock: SegmentDock, qtbot: QtBot) -> None:
     dock.concepts.words_edit.setText("red")
-    with qtbot.waitSignal(dock.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
         dock.segment()
         assert not dock.panel.segment_button.isEnabled()
         assert dock.panel.cancel_button.isEnabled()
@@ -119,7 +121,7 @@ def test_moving_the_threshold_is_seen_without_pressing_anything(
 ) -> None:
     run(dock, qtbot)
     windows = dock.presenter._suggestor._sessions.engine.encoded_windows
-    with qtbot.waitSignal(dock.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
         dock.options.threshold.value = 1.0
     assert not dock.options.own_threshold.value
     assert np.mean(layer(dock, "suggestion").data == 0) > 0.05
@@ -137,7 +139,7 @@ def test_the_slider_shows_the_threshold_that_the_model_brought(
 def test_words_edited_in_the_table_are_seen(dock: SegmentDock, qtbot: QtBot) -> None:
     run(dock, qtbot)
     model = dock.concepts.model
-    with qtbot.waitSignal(dock.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
         assert model.setData(model.index(1, Column.PHRASES), "white", Qt.ItemDataRole.EditRole)
     assert not (layer(dock, "suggestion").data == 2).any()
 
@@ -199,10 +201,10 @@ def test_a_stroke_is_taken_in_and_counted(dock: SegmentDock, qtbot: QtBot) -> No
     labels = layer(dock, "suggestion")
     labels.data_setitem((np.arange(10), np.arange(10)), 2)
     qtbot.waitUntil(
-        lambda: dock.panel.corrected_label.text() == "10 pixels are yours", timeout=20_000
+        lambda: dock.panel.corrected_label.text() == "10 pixels are yours", timeout=WAIT
     )
     labels.undo()
-    qtbot.waitUntil(lambda: dock.panel.corrected_label.text() == "", timeout=20_000)
+    qtbot.waitUntil(lambda: dock.panel.corrected_label.text() == "", timeout=WAIT)
 
 
 def test_removing_a_concept_with_a_persons_pixels_asks_first(
@@ -267,12 +269,11 @@ def test_closing_the_window_stops_a_run_and_making_it_an_icon_does_not(
     dock.show()
     dock._live_timer.setInterval(10**6)
     dock._live_timer.start()
-    icon = QHideEvent()
-    assert not icon.spontaneous()
     dock.eventFilter(window, _Spontaneous())
     assert dock._live_timer.isActive()
-    QCoreApplication.sendEvent(window, icon)
+    QCoreApplication.sendEvent(window, QHideEvent())
     assert not dock._live_timer.isActive()
+    dock.setParent(None)
 
 
 class _Spontaneous(QHideEvent):
