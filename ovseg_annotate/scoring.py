@@ -135,13 +135,13 @@ class Scorer:
         engine = pointable(self._engine)
         plan = self._plans(image.size, options)[0]
         source = _WindowSource(image, plan)
-        total, count = 0.0, 0
+        total, count = torch.zeros(()), 0
         with torch.inference_mode():
             for start in range(0, len(plan.windows), _CHUNK):
                 span = range(start, min(start + _CHUNK, len(plan.windows)))
                 features = self._features(image, plan, source, span, watch)
                 cells = engine.cell_vectors(features).float().flatten(0, 2)  # (cells, width)
-                total = total + cells.sum(dim=0)
+                total = total.to(cells.device) + cells.sum(dim=0)
                 count += len(cells)
         mean: NDArray[np.float32] = (total / count).cpu().numpy()
         return mean

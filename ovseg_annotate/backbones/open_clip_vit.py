@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention as attention
 
 from ovseg_annotate.backbones.heads import fused_parts, merge_heads, split_heads
 from ovseg_annotate.backbones.positions import PositionRule, PositionTable, grid_of
@@ -22,8 +23,9 @@ class OpenClipBlock:
         self._block = block
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        whole: Tensor = self._block(tokens)
-        return whole
+        # As the library's block in inference, but without the copies that its attention makes.
+        queries, keys, values = self.heads(tokens, "qkv")
+        return self.finish(tokens, self.merge(attention(queries, keys, values)))
 
     def heads(self, tokens: Tensor, parts: str) -> tuple[Tensor, ...]:
         attention = self._block.attn

@@ -68,6 +68,19 @@ def test_the_plain_rule_is_near_the_published_one_but_not_the_same(
     assert 1e-2 < difference < 0.5
 
 
+@pytest.mark.parametrize("windows", [1, 3, 8])
+def test_an_opened_block_gives_the_numbers_of_the_library(windows: int) -> None:
+    visual = open_clip_visual()
+    tower = OpenClipVision(visual, tiny_card())
+    generator = torch.Generator().manual_seed(windows)
+    tokens = torch.randn(windows, 50, visual.conv1.out_channels, generator=generator)
+    with torch.inference_mode():
+        for block, of_library in zip(tower.blocks, visual.transformer.resblocks, strict=True):
+            expected = of_library(tokens)
+            torch.testing.assert_close(block(tokens), expected, atol=1e-6, rtol=1e-5)
+            tokens = expected
+
+
 def test_blocks_with_scaled_or_normalised_heads_are_refused() -> None:
     visual = open_clip_visual(qk_norm=True)
     with pytest.raises(ModelError, match="custom attention blocks"):
