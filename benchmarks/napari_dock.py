@@ -59,11 +59,13 @@ def main() -> int:
 
 
 def report_opening(viewer: Any) -> Any:
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.thread_time()
     _, dock = viewer.window.add_plugin_dock_widget("ovseg-annotate", "Segment")
-    taken = time.perf_counter() - start
+    taken, worked = time.perf_counter() - start, time.thread_time() - worked
     assert "torch" not in sys.modules
-    tell("napari: opening the dock, its imports included", 1000 * taken, 150.0, "ms")
+    name = "napari: opening the dock, its imports included"
+    tell(name, 1000 * taken, 150.0, "ms")
+    tell(f"{name}, CPU time", 1000 * worked, None, "ms")
     return dock
 
 

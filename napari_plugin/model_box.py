@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QInputDialog
 
 from napari_plugin.model_offers import ModelOffer, model_offers, offer_of
@@ -28,7 +30,10 @@ class ModelBox(QComboBox):
         self.setMinimumContentsLength(12)
         self._named: dict[str, ModelOffer] = {}  # by the person, or in the preferences
         self.activated.connect(self._take)
-        self.show_preference()
+        # Napari reads all manifests before it tells a preference; the dock opens without that.
+        self._first_look = QTimer(self)
+        self._first_look.setSingleShot(True)
+        self._first_look.timeout.connect(self.show_preference)
 
     def show_preference(self) -> None:
         """Show what the preferences say now; they may have been changed elsewhere."""
@@ -36,6 +41,11 @@ class ModelBox(QComboBox):
         if self.findData(name) < 0:
             self._list((self._offer_in_preferences(name),))
         self.setCurrentIndex(self.findData(name))
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        super().showEvent(event)
+        if not self.count():
+            self._first_look.start(0)
 
     def showPopup(self) -> None:  # noqa: N802
         """Look what there is only when somebody wants to see it: that takes a while."""

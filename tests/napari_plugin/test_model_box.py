@@ -20,6 +20,8 @@ from ovseg_annotate.errors import ModelError
 def box(qtbot: QtBot) -> Iterator[ModelBox]:
     made = ModelBox()
     qtbot.addWidget(made)
+    made.show()
+    qtbot.waitUntil(lambda: made.count() > 0)
     yield made
     get_plugin_settings(PLUGIN).reset()
 
