@@ -292,5 +292,5 @@ class _Numbered(Dataset[Batch]):
 def _settings(options: LoopOptions) -> str:
     """What has to stay the same when a run goes on; its length and its reporting may change."""
     fixed = replace(options, steps=1, workers=0, log_every=1, checkpoint_every=1, score_every=0)
-    # Older than score_every are checkpoints that can still go on: it has no place in the text.
-    return digest_text(fixed).replace(", score_every=0", "")
+    # Checkpoints from before these options can still go on: at their defaults they are not told.
+    return digest_text(fixed).replace(", score_every=0", "").replace(", tower_share=0.01", "")
