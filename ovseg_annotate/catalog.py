@@ -220,17 +220,17 @@ def _bundled() -> tuple[ModelEntry, ...]:
 
 def _systems_on(tower: Path) -> Iterator[ModelEntry]:
     """The trained systems that come with a tower."""
+    from ovseg_annotate.backbones.system_folder import find_system, is_system  # noqa: PLC0415
+
     for entry in ENGINES:
-        folder = tower / entry.name
-        card, weights = folder / "system.json", folder / "model.safetensors"
-        if entry.trained and card.is_file() and weights.is_file():
-            licence = str(json.loads(card.read_text(encoding="utf-8")).get("licence", "unknown"))
+        if entry.trained and is_system(tower / entry.name):
+            system = find_system(entry.name, tower.name)
             yield ModelEntry(
                 tower.name,
                 (entry.name,),
                 State.BUNDLED,
-                _megabytes(weights),
-                licence,
+                _megabytes(system.weights),
+                system.card.licence,
                 entry.description,
             )
 

@@ -21,6 +21,8 @@ _ALWAYS_REBUILT = ("text.transformer.embeddings.position_ids", "attn_mask")
 # Scale and shift of the training loss: files differ in their shape, some lack one, none is read.
 _TRAINING_ONLY = ("logit_scale", "logit_bias")
 
+TORCH_ENDINGS = (".pth", ".pt", ".bin")  # of files that torch wrote
+
 # A training checkpoint keeps more beside the weights; detectron2's has them in "model".
 _INSIDE = ("state_dict", "model")
 

@@ -74,14 +74,6 @@ def is_system(folder: Path) -> bool:
     return (folder / CARD_FILE).is_file() and (folder / WEIGHTS_FILE).is_file()
 
 
-def systems_on(tower: str) -> tuple[str, ...]:
-    """The engines with weights that come with the package, for one of its towers."""
-    folder = bundled_folder(tower)
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(each.name for each in folder.iterdir() if is_system(each)))
-
-
 def find_system(engine: str, weights: str) -> SystemFolder:
     """The trained weights of an engine by name; nothing is fetched."""
     bundled = bundled_folder(weights) / engine

@@ -221,14 +221,19 @@ def fitted_to(tower: VisionTower, sizes: TrunkSizes) -> TrunkSizes:
     return replace(sizes, shared=tower.card.width, tower=tokens.shape[2])
 
 
+def tower_wording(
+    clip: Clip, digest: str | None = None, templates: Literal["auto"] | TemplateSet = "auto"
+) -> Wording:
+    """How a tower reads phrases; `digest` stands for the weights of its text half, if tuned."""
+    wanted = clip.card.templates if templates == "auto" else templates
+    return Wording(digest or clip.card.weights_digest, templates_named(wanted, published_templates))
+
+
 def _phrase_encoder(
     clip: Clip, digest: str, templates: Literal["auto"] | TemplateSet, request: EngineRequest
 ) -> PhraseEncoder:
-    """The words of a tower; `digest` stands for the weights of its text half."""
-    wanted = clip.card.templates if templates == "auto" else templates
     store = None if request.cache is None else VectorStore(request.cache)
-    wording = Wording(digest, templates_named(wanted, published_templates))
-    return PhraseEncoder(clip.text, wording, store)
+    return PhraseEncoder(clip.text, tower_wording(clip, digest, templates), store)
 
 
 def _engine_card(name: str, trained: Trained, clip: Clip, options: object) -> EngineCard:

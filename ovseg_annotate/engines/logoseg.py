@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ovseg_annotate.backbones.taps import TappedFeatures
-from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.tower import Clip
 from ovseg_annotate.cost.existence import ExistenceMode
 from ovseg_annotate.cost.logoseg import LoGoSegHead, LoGoSegOptions
@@ -24,11 +23,11 @@ from ovseg_annotate.engines.cost_engine import (
     open_cost_engine,
     seen_by,
     tower_of,
+    tower_wording,
 )
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.options import read_options
-from ovseg_annotate.text.encoder import PhraseEncoder, Wording
-from ovseg_annotate.text.templates import templates_named
+from ovseg_annotate.text.encoder import PhraseEncoder
 from ovseg_annotate.vocabulary import Concept, Vocabulary
 
 
@@ -66,11 +65,8 @@ def make_logoseg(clip: Clip, parts: Mapping[str, object]) -> System:
 
 
 def _neutral_phrases(clip: Clip, options: LoGoSegOptions) -> Tensor:
-    wording = Wording(
-        clip.card.weights_digest, templates_named(clip.card.templates, published_templates)
-    )
     vocabulary = Vocabulary(tuple(Concept(phrase) for phrase in options.existence.neutral))
-    return PhraseEncoder(clip.text, wording).bank(vocabulary).embeddings
+    return PhraseEncoder(clip.text, tower_wording(clip)).bank(vocabulary).embeddings
 
 
 def open_logoseg(request: EngineRequest) -> CostEngine:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
+from ovseg_annotate.backbones.checkpoints import TORCH_ENDINGS
 from ovseg_annotate.backbones.group_network import PIXEL_MEAN, PIXEL_STD, PgsegNetwork
 from ovseg_annotate.backbones.group_text import GroupText
 from ovseg_annotate.backbones.group_weights import GroupWeights, load_published, load_trained
@@ -38,7 +39,6 @@ Assignment: TypeAlias = Literal["hard", "soft"]
 _VERSION = "1"  # changes when the features of equal windows would
 _FINENESS = 4  # scores are told so many times as finely as cells, where the cells allow it
 _THRESHOLD = 0.1
-_PUBLISHED_ENDINGS = (".pth", ".pt", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class GroupFeatures:
 def open_pgseg(request: EngineRequest) -> PgsegEngine:
     """Load trained weights by name, or the authors' own from their file."""
     options = read_options(OPTIONS, request.options)
-    if request.weights.endswith(_PUBLISHED_ENDINGS):
+    if request.weights.endswith(TORCH_ENDINGS):
         loaded = load_published(Path(request.weights).expanduser(), request.weights)
     else:
         loaded = load_trained(find_system(request.engine, request.weights))

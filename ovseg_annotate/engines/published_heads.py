@@ -10,7 +10,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from ovseg_annotate.backbones.catseg_checkpoint import CatSegCheckpoint, read_catseg_checkpoint
-from ovseg_annotate.backbones.checkpoints import fill
+from ovseg_annotate.backbones.checkpoints import TORCH_ENDINGS, fill
 from ovseg_annotate.backbones.digests import sha256_of
 from ovseg_annotate.backbones.system_folder import SystemCard
 from ovseg_annotate.backbones.tower import Clip
@@ -23,8 +23,6 @@ from ovseg_annotate.engines.cost_engine import (
     running,
 )
 from ovseg_annotate.engines.request import EngineRequest
-
-_ENDINGS = (".pth", ".pt", ".bin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +40,7 @@ TowerReader: TypeAlias = Callable[[Mapping[str, Tensor], Path], Clip]
 def is_published(weights: str) -> bool:
     """Whether the part after the @ names a file of this kind."""
     file = Path(weights).expanduser()
-    return file.suffix in _ENDINGS and file.is_file()
+    return file.suffix in TORCH_ENDINGS and file.is_file()
 
 
 def open_published(

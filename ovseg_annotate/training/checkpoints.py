@@ -33,6 +33,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         torch.save(content, file)
 
 
+def last_checkpoint(run_folder: Path) -> Checkpoint:
+    """The run's last state, to be exported."""
+    checkpoint = load_checkpoint(run_folder)
+    if checkpoint is None:
+        raise RunError(
+            f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of a "
+            "run that has started"
+        )
+    return checkpoint
+
+
 def load_checkpoint(folder: Path) -> Checkpoint | None:
     """The run's last state; None when it has not saved one yet."""
     path = folder / CHECKPOINT_FILE

@@ -15,7 +15,7 @@ from ovseg_annotate.backbones.tokenizer_subset import (
 )
 from ovseg_annotate.datasets.scenes.words import all_phrases
 from ovseg_annotate.errors import RunError
-from ovseg_annotate.training.checkpoints import Checkpoint, load_checkpoint
+from ovseg_annotate.training.checkpoints import Checkpoint, last_checkpoint
 from ovseg_annotate.training.mini import LARGEST_SCALE, PIXEL_MEAN, PIXEL_STD
 from ovseg_annotate.training.mini_model import MiniShape
 from ovseg_annotate.whole_files import write_whole
@@ -35,12 +35,7 @@ def export_mini(run_folder: Path, assets_folder: Path, shape: MiniShape | None =
 
     Each file is replaced in one move, so a reader never meets half a file.
     """
-    checkpoint = load_checkpoint(run_folder)
-    if checkpoint is None:
-        raise RunError(
-            f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of a "
-            "run that has started"
-        )
+    checkpoint = last_checkpoint(run_folder)
     merges = (run_folder / MERGES_FILE).read_bytes()
     size = vocabulary_size(read_merges(run_folder / MERGES_FILE))
     weights = {

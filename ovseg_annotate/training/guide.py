@@ -16,17 +16,17 @@ from ovseg_annotate.backbones.guides import GUIDE, GuideSizes, guide_pixels, sma
 from ovseg_annotate.backbones.system_folder import SystemCard, write_system
 from ovseg_annotate.datasets.scenes import draw_scene
 from ovseg_annotate.datasets.scenes.scene import SceneRules, SceneStyle
-from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.errors import OptionError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.resampling import resampled
-from ovseg_annotate.training.checkpoints import load_checkpoint
+from ovseg_annotate.training.checkpoints import last_checkpoint
 from ovseg_annotate.training.distributed import Peers
 from ovseg_annotate.training.loop import ALONE, Outcome, train
 from ovseg_annotate.training.options import LoopOptions
 from ovseg_annotate.training.progress import Progress
+from ovseg_annotate.training.scene_seeds import scene_seeds
 
 _CPU = torch.device("cpu")
-_TRAINING_BIT = 1 << 62  # seeds of training pictures; held-out sets are numbered from 0
 _HELD_OUT = 910_000  # the seed of the batch that the score is measured on
 # Steps from a cell to those it is compared with: its neighbours, and some further off.
 _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (3, 3), (3, -3), (0, 5), (5, 0))
@@ -73,9 +73,7 @@ class GuideWindows:
         return RegionWindows(images.permute(0, 3, 1, 2), regions)
 
     def seeds(self, number: int) -> tuple[int, ...]:
-        sequence = np.random.SeedSequence((self._seed, number, 0))
-        drawn = sequence.generate_state(self._options.windows, np.uint64)
-        return tuple(int(seed) >> 2 | _TRAINING_BIT for seed in drawn)
+        return scene_seeds((self._seed, number, 0), self._options.windows)
 
     def _window(self, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         options = self._options
@@ -201,12 +199,7 @@ class GuideRecipe:
 
     def export(self, run_folder: Path, folder: Path) -> None:
         """Write the averaged weights of the last checkpoint as a folder for `load_guide`."""
-        checkpoint = load_checkpoint(run_folder)
-        if checkpoint is None:
-            raise RunError(
-                f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of "
-                "a run that has started"
-            )
+        checkpoint = last_checkpoint(run_folder)
         prefix = "network."
         state = {
             name.removeprefix(prefix): weights

@@ -29,8 +29,8 @@ from ovseg_annotate.geometry import Size
 from ovseg_annotate.label_map import UNLABELLED
 from ovseg_annotate.resampling import resampled
 from ovseg_annotate.training.nuclei import NucleiPicture, draw_nuclei_window, read_nuclei
+from ovseg_annotate.training.scene_seeds import scene_seeds
 
-_TRAINING_BIT = 1 << 62  # seeds of training pictures; held-out sets are numbered from 0
 _THINGS = names_of((*MATERIALS, *MICRO_THINGS, *MICRO_GROUNDS))
 _COLOURS, _SHAPES = names_of(COLOURS), names_of(SHAPES)
 # Of the words for what is not there.
@@ -121,8 +121,7 @@ class SceneWindows:
 
     def seeds(self, number: int) -> tuple[int, ...]:
         scenes = self._options.windows // self._options.windows_of_a_scene
-        drawn = np.random.SeedSequence((self._seed, number, 0)).generate_state(scenes, np.uint64)
-        return tuple(int(seed) >> 2 | _TRAINING_BIT for seed in drawn)
+        return scene_seeds((self._seed, number, 0), scenes)
 
     def _windows(self, seed: int) -> list[_Described]:
         options = self._options

@@ -20,21 +20,22 @@ _PICTURES = HeadPictures(windows=32, windows_of_a_scene=1, fewest_phrases=12, mo
 class HeadProbe:
     """Mean IoU over the concepts that occur, with absent ones competing; no refinement."""
 
-    def __init__(self, system: System, bank: Callable[[tuple[str, ...]], Tensor]) -> None:
+    def __init__(
+        self,
+        system: System,
+        bank: Callable[[tuple[str, ...]], Tensor],
+        normalised: Callable[[Tensor], Tensor],
+    ) -> None:
         self._system = system
         self._bank = bank
+        self._normalised = normalised
         self._batch = SceneWindows(_PICTURES, system.clip.card.window, _SEED).batch(0)
 
     @torch.no_grad()
     def score(self) -> float:
         batch, system = self._batch, self._system
         text = torch.stack([self._bank(own) for own in batch.phrases])
-        device = text.device
-        mean, std = (
-            torch.tensor(values, device=device).view(3, 1, 1)
-            for values in (system.clip.card.mean, system.clip.card.std)
-        )
-        seen = system.see((batch.images.to(device) / 255.0 - mean) / std)
+        seen = system.see(self._normalised(batch.images))
         values = probabilities(system.head, seen, text[:, :, None])
         answers = functional.interpolate(values, batch.labels.shape[1:], mode="bilinear")
         said = answers.argmax(dim=1).cpu() + 1

@@ -19,15 +19,12 @@ from ovseg_annotate.backbones.system_folder import (
     find_system,
     write_system,
 )
-from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.weights import load_clip
 from ovseg_annotate.cost.loss import Truth
-from ovseg_annotate.engines.cost_engine import System, SystemMaker, concept_vectors
-from ovseg_annotate.errors import RunError
+from ovseg_annotate.engines.cost_engine import System, SystemMaker, concept_vectors, tower_wording
 from ovseg_annotate.geometry import Size
-from ovseg_annotate.text.encoder import LearningPhrases, PhraseEncoder, WordEncoder, Wording
-from ovseg_annotate.text.templates import templates_named
-from ovseg_annotate.training.checkpoints import load_checkpoint
+from ovseg_annotate.text.encoder import LearningPhrases, PhraseEncoder, WordEncoder
+from ovseg_annotate.training.checkpoints import last_checkpoint
 from ovseg_annotate.training.distributed import Peers
 from ovseg_annotate.training.head_batches import HeadBatch, HeadPictures, SceneWindows
 from ovseg_annotate.training.head_probe import HeadProbe
@@ -87,23 +84,17 @@ class HeadRecipe:
         if self.window is not None:
             window = Size(self.window, self.window)
         source: BatchSource[HeadBatch]
-        if self.data is None:
-            source = SceneWindows(self.pictures, window, self.loop.seed)
-        else:
+        score = None
+        if self.data is not None:  # the score is of generated scenes and says nothing about these
             source = LabelledWindows(self.data, window, self.loop.seed)
-        score = None  # of generated scenes, which say nothing about photographs
-        if self.data is None:
-            score = HeadProbe(training.system, training.bank).score
+        else:
+            source = SceneWindows(self.pictures, window, self.loop.seed)
+            score = HeadProbe(training.system, training.bank, training.normalised).score
         return train(training, source, self.loop, run_folder, on_progress, peers, score=score)
 
     def export(self, run_folder: Path, folder: Path) -> None:
         """Write the averaged weights of the last checkpoint as ENGINE@FOLDER."""
-        checkpoint = load_checkpoint(run_folder)
-        if checkpoint is None:
-            raise RunError(
-                f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of "
-                "a run that has started"
-            )
+        checkpoint = last_checkpoint(run_folder)
         training = self._training(_CPU)
         card = SystemCard(
             system=self.system,
@@ -155,7 +146,7 @@ class HeadTraining:
         card = system.clip.card
         self._mean = torch.tensor(card.mean, device=device).view(3, 1, 1)
         self._std = torch.tensor(card.std, device=device).view(3, 1, 1)
-        wording = Wording(card.weights_digest, templates_named(card.templates, published_templates))
+        wording = tower_wording(system.clip)
         self._phrases: WordEncoder = PhraseEncoder(system.clip.text, wording)
         halves = {"head": system.head}
         image, text = system.clip.modules
@@ -172,9 +163,13 @@ class HeadTraining:
     def module(self) -> nn.Module:
         return self._module
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """uint8 windows as the tower wants them."""
+        return (images.to(self._mean.device) / 255.0 - self._mean) / self._std
+
     def losses(self, batch: HeadBatch) -> Mapping[str, Tensor]:
         device = self._mean.device
-        pixels = (batch.images.to(device) / 255.0 - self._mean) / self._std
+        pixels = self.normalised(batch.images)
         with torch.set_grad_enabled(self._tuned):
             seen = self.system.see(pixels)
             banks = {own: self.bank(own) for own in dict.fromkeys(batch.phrases)}

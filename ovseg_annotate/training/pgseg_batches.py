@@ -20,8 +20,8 @@ from ovseg_annotate.datasets.scenes.scene import SceneRules, SceneStyle
 from ovseg_annotate.errors import FormatError, OptionError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.training.pair_files import PairFiles, random_window
+from ovseg_annotate.training.scene_seeds import scene_seeds
 
-_TRAINING_BIT = 1 << 62  # seeds of training pictures; held-out sets are numbered from 0
 _MARKS = 2  # tokens that are no words: start and end
 
 
@@ -156,8 +156,7 @@ class ScenePool:
             easy_share=options.easy_share,
             microscopy_share=options.microscopy_share,
         )
-        drawn = np.random.SeedSequence((seed, 0)).generate_state(options.pool, np.uint64)
-        self._seeds = [int(one) >> 2 | _TRAINING_BIT for one in drawn]
+        self._seeds = scene_seeds((seed, 0), options.pool)
         self._kept: dict[int, tuple[NDArray[np.uint8], str]] = {}
 
     def draw(self, number: int, count: int, rng: np.random.Generator) -> CaptionedPictures:

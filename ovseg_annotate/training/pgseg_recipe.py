@@ -19,8 +19,7 @@ from ovseg_annotate.backbones.group_vit import GroupSizes
 from ovseg_annotate.backbones.group_weights import PgsegParts
 from ovseg_annotate.backbones.system_folder import SystemCard, write_system
 from ovseg_annotate.backbones.tokenizer_subset import read_merges, vocabulary_size
-from ovseg_annotate.errors import RunError
-from ovseg_annotate.training.checkpoints import load_checkpoint
+from ovseg_annotate.training.checkpoints import last_checkpoint
 from ovseg_annotate.training.distributed import Peers
 from ovseg_annotate.training.loop import ALONE, Outcome, train
 from ovseg_annotate.training.options import LoopOptions
@@ -77,12 +76,7 @@ class PgsegRecipe:
 
     def export(self, run_folder: Path, folder: Path) -> None:
         """Write the averaged weights of the last checkpoint as pgseg@FOLDER."""
-        checkpoint = load_checkpoint(run_folder)
-        if checkpoint is None:
-            raise RunError(
-                f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of "
-                "a run that has started"
-            )
+        checkpoint = last_checkpoint(run_folder)
         use = self.use
         parts = PgsegParts(
             sizes=self._sizes(),

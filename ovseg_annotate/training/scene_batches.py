@@ -24,12 +24,11 @@ from ovseg_annotate.training.samples import (
     window_sample,
     without_colour,
 )
+from ovseg_annotate.training.scene_seeds import scene_seeds
 
 _WINDOWS_OF_A_SCENE = 2  # of a focused batch: half the drawing for the same number of windows
 _FOCUS_MICROSCOPY = 0.1  # microscopic things have no shapes to learn
 _SMALLEST_OBJECTS, _LARGEST_OBJECTS = 0.8, 2.0
-# Seeds of training pictures have this bit; held-out sets are numbered from 0.
-_TRAINING_BIT = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +79,8 @@ class SceneBatches:
     def seeds(self, number: int) -> tuple[int, ...]:
         options = self._options
         focused = options.focus_pictures // _WINDOWS_OF_A_SCENE
-        sequence = np.random.SeedSequence((self._seed, number, 0))
-        drawn = sequence.generate_state(
-            focused if self._is_focused(number) else options.pictures, np.uint64
-        )
-        return tuple(int(seed) >> 2 | _TRAINING_BIT for seed in drawn)
+        count = focused if self._is_focused(number) else options.pictures
+        return scene_seeds((self._seed, number, 0), count)
 
     def _whole(self, rules: SceneRules, seed: int) -> list[Sample]:
         rng = np.random.default_rng((seed, 2))

@@ -14,13 +14,13 @@ from ovseg_annotate.backbones.mask_pyramids import IMAGENET_MEAN, IMAGENET_STD, 
 from ovseg_annotate.backbones.system_folder import SystemCard, write_system
 from ovseg_annotate.backbones.tower import Clip
 from ovseg_annotate.backbones.weights import load_clip
-from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.errors import OptionError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.masks.clusters import ClusterOptions
 from ovseg_annotate.masks.contrast import Reduction, picture_text_contrast
 from ovseg_annotate.masks.losses import MaskWeights, mask_losses, paired
 from ovseg_annotate.masks.network import MaskNetwork, MaskParts, build_mask_network, tower_pyramid
-from ovseg_annotate.training.checkpoints import load_checkpoint
+from ovseg_annotate.training.checkpoints import last_checkpoint
 from ovseg_annotate.training.distributed import Peers
 from ovseg_annotate.training.loop import ALONE, Outcome, train
 from ovseg_annotate.training.options import LoopOptions
@@ -217,12 +217,7 @@ def export_network(
     run_folder: Path, folder: Path, parts: MaskParts, threshold: float | None
 ) -> None:
     """Averaged weights and their card; whoever opens them needs no file of timm's."""
-    checkpoint = load_checkpoint(run_folder)
-    if checkpoint is None:
-        raise RunError(
-            f"no checkpoint in {run_folder} yet; wait for the first one, or name the folder of a "
-            "run that has started"
-        )
+    checkpoint = last_checkpoint(run_folder)
     clip = clip_under(parts, _CPU)
     made_of = replace(parts, pyramid=replace(parts.pyramid, weights=""))
     card = SystemCard(

@@ -24,11 +24,11 @@ from ovseg_annotate.errors import OptionError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.masks.clusters import ClusterOptions, clusters_of, colour_cells
 from ovseg_annotate.training.pair_files import PairFiles, random_window
+from ovseg_annotate.training.scene_seeds import scene_seeds
 
 # (pictures, 3, side, side) uint8 -> (pictures, width, rows, columns)
 CellReader = Callable[[Tensor], Tensor]
 
-_TRAINING_BIT = 1 << 62  # seeds of training pictures; held-out sets are numbered from 0
 _AT_ONCE = 32  # pictures through the tower
 
 
@@ -135,7 +135,7 @@ class SceneBatches:
             microscopy_share=options.microscopy_share,
         )
         scenes = [
-            draw_scene(rules, seed) for seed in training_seeds(options.pool_seed, options.pool)
+            draw_scene(rules, seed) for seed in scene_seeds((options.pool_seed, 0), options.pool)
         ]
         described = [tuple(one.attributes for one in scene.regions) for scene in scenes]
         return described, self._pool_of(stacked([scene.pixels for scene in scenes]))
@@ -168,12 +168,6 @@ class PairBatches:
     @cached_property
     def _files(self) -> PairFiles:
         return PairFiles(Path(self._options.pairs or ""))
-
-
-def training_seeds(seed: int, count: int) -> list[int]:
-    """Of pictures that no held-out set has."""
-    drawn = np.random.SeedSequence((seed, 0)).generate_state(count, np.uint64)
-    return [int(one) >> 2 | _TRAINING_BIT for one in drawn]
 
 
 def cell_pool(

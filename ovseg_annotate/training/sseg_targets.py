@@ -20,7 +20,8 @@ from ovseg_annotate.geometry import Size
 from ovseg_annotate.image import read_image
 from ovseg_annotate.label_map import UNLABELLED
 from ovseg_annotate.resampling import resampled
-from ovseg_annotate.training.sseg_batches import stacked, training_seeds
+from ovseg_annotate.training.scene_seeds import scene_seeds
+from ovseg_annotate.training.sseg_batches import stacked
 from ovseg_annotate.vocabulary import Vocabulary
 
 _PICTURE_FILES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
@@ -142,7 +143,7 @@ def targets_of(options: TargetPictures, vocabulary: Vocabulary) -> Iterator[Targ
     else:
         size = Size(options.side, options.side)
         rules = SceneRules(style=SceneStyle.MIXED, size=size, microscopy_share=0.0, grey_share=0.0)
-        for seed in training_seeds(options.seed + _SCENES, options.scenes):
+        for seed in scene_seeds((options.seed + _SCENES, 0), options.scenes):
             unsaid = np.zeros((options.side, options.side), np.uint16)
             yield Target(draw_scene(rules, seed).pixels, unsaid)
     if options.corrections is not None:

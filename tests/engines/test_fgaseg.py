@@ -9,6 +9,7 @@ import pytest
 import torch
 from backbones.micro import write_micro_clip
 from engines.contract import WORDS, EngineContract
+from engines.micro_heads import TRUNK
 from torch import Tensor
 
 from ovseg_annotate.backbones.checkpoints import read_state
@@ -30,20 +31,7 @@ from ovseg_annotate.training.recipes import read_recipe
 from ovseg_annotate.vocabulary import Concept, Vocabulary
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-PARTS = {
-    "text_heads": 4,
-    "auxiliary": True,
-    "sizes": {
-        "hidden": 8,
-        "heads": 2,
-        "visual_guide": 4,
-        "text_guide": 4,
-        "taps": [6, 4],
-        "decoder": [8, 4],
-        "decoder_guides": [2, 2],
-    },
-    "trunk": {"padded_to": 8, "last": "values"},
-}
+PARTS = {"text_heads": 4, "auxiliary": True, **TRUNK}
 
 
 def write_fgaseg(folder: Path, steps: int = 2, tuning: str = "frozen") -> Path:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from backbones.micro import write_micro_clip
 from engines.contract import WORDS, EngineContract
+from engines.micro_heads import TRUNK
 from torch import Tensor
 
 from ovseg_annotate.backbones.guides import GuideSizes, load_guide, small_guide
@@ -28,18 +29,6 @@ from ovseg_annotate.training.recipes import read_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL = GuideSizes(widths=(4, 6, 8), blocks=(1, 1, 1), out=6)
-TRUNK = {
-    "sizes": {
-        "hidden": 8,
-        "heads": 2,
-        "visual_guide": 4,
-        "text_guide": 4,
-        "taps": [6, 4],
-        "decoder": [8, 4],
-        "decoder_guides": [2, 2],
-    },
-    "trunk": {"padded_to": 8, "last": "values"},
-}
 
 
 def write_guide(folder: Path, seed: int = 0) -> Path:
