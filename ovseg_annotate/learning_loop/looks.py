@@ -131,7 +131,7 @@ def _read(path: Path) -> Iterator[Look]:
         return
     with explained(path), path.open("rb") as file:
         for line in file:
-            data = unsealed(line)
+            data = unsealed(line.removesuffix(b"\n") + b"\n")  # torn behind its last brace: whole
             if data is None:
                 continue
             try:

@@ -86,7 +86,18 @@ def test_a_file_cut_anywhere_costs_one_look_at_most(cut: int) -> None:
         content = path.read_bytes()
         kept = content[: cut % len(content)]
         path.write_bytes(kept)
+        whole = sum(line in kept for line in content.splitlines())
         again = Looks(Path(name))
-        assert len(again) == kept.count(b"\n")
+        assert len(again) == whole
         again.add(look(7))
-        assert len(Looks(Path(name))) == kept.count(b"\n") + 1
+        assert len(Looks(Path(name))) == whole + 1
+
+
+def test_a_line_that_lacks_only_its_end_is_whole(tmp_path: Path) -> None:
+    Looks(tmp_path).add(look(1))
+    path = tmp_path / FILE_NAME
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+    again = Looks(tmp_path)
+    assert len(again) == 1
+    again.add(look(2))
+    assert len(Looks(tmp_path)) == 2
