@@ -1,10 +1,11 @@
 """How long `annotate` takes with the bundled model: 6 concepts, every option at its default.
 
-Generated pictures (mixed scenes, seeds 0 to 3), CPU, float32, two threads. `fresh`: a new picture
+Generated pictures (mixed scenes, seeds 0 to 3), CPU, two threads, the precision that "auto" takes
+on this machine (bfloat16 where the CPU multiplies it) and float32. `fresh`: a new picture
 each time, its words encoded before. `kept`: the same picture again, so that the image tower does
 not run. Medians are told, after one run that warms up. The bare forward is open_clip's own
-`encode_image` of the same weights over as many windows of the same size, eight at a time, in turns
-with the fresh runs so that both meet the same load.
+`encode_image` of the same weights in the same precision over as many windows of the same size,
+eight at a time, in turns with the fresh runs so that both meet the same load.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ BATCH = 8
 def main() -> None:
     torch.set_num_threads(THREADS)
     sides = [int(side) for side in sys.argv[1:]] or list(TARGETS)
-    session = open_session("naclip@mini", device="cpu", precision="float32")
-    session.text_bank(WORDS, DEFAULT.contrast)
     for side in sides:
-        report_side(session, side)
+        for precision in ("auto", "float32"):
+            session = open_session("naclip@mini", device="cpu", precision=precision)
+            session.text_bank(WORDS, DEFAULT.contrast)
+            report_side(session, side, target=TARGETS.get(side) if precision == "auto" else None)
 
 
-def report_side(session: Session, side: int) -> None:
+def report_side(session: Session, side: int, target: float | None) -> None:
     bare = bare_forward(session, side)
     fresh, kept, alone = [], [], []
     for run in range(1 + RUNS):
@@ -56,10 +58,12 @@ def report_side(session: Session, side: int) -> None:
         if run > 0:
             for kind, took in zip((fresh, kept, alone), times, strict=True):
                 kind.append(took)
-    name = f"annotate with mini, {side} x {side} px, 6 concepts, {THREADS} threads"
+    name = (
+        f"annotate with mini, {side} x {side} px, 6 concepts, {THREADS} threads, "
+        f"{session.placement.precision}"
+    )
     first, again = statistics.median(fresh), statistics.median(kept)
     tower = statistics.median(alone)
-    target = TARGETS.get(side)
     tell(f"{name}: fresh", first, target, "s")
     if target is not None:
         tell(f"{name}: fresh, over the target", first / target, 1.0, "x")
@@ -83,8 +87,9 @@ def bare_forward(session: Session, side: int) -> Callable[[], object]:
     working = working_size(size, scale.factor_for(side), card.window, card.multiple_of)
     count = len(plan_windows(working, card.window, card.overlap, card.stride).windows)
     folder = resources.files("ovseg_annotate.assets").joinpath("mini")
-    network = open_clip.create_model(f"local-dir:{folder}").eval()
-    windows = torch.rand(BATCH, 3, card.window.height, card.window.width)
+    dtype = session.placement.dtype
+    network = open_clip.create_model(f"local-dir:{folder}").eval().to(dtype)
+    windows = torch.rand(BATCH, 3, card.window.height, card.window.width, dtype=dtype)
 
     def forward() -> None:
         with torch.inference_mode():

@@ -116,4 +116,14 @@ def _device(name: str) -> torch.device:
 def _best_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "cpu" and _multiplies_bfloat16():
+        return torch.bfloat16
     return torch.float32
+
+
+def _multiplies_bfloat16() -> bool:
+    """The CPU has instructions for it; others imitate bfloat16, slower than float32."""
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older torch does not say
+        return False
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention as attention
 
-from ovseg_annotate.backbones.heads import fused_parts, merge_heads, split_heads
+from ovseg_annotate.backbones.heads import attended, fused_parts, merge_heads, split_heads
 from ovseg_annotate.backbones.positions import PositionRule, PositionTable, grid_of
 from ovseg_annotate.backbones.tower import AttentionBlock, TowerCard
 from ovseg_annotate.errors import ModelError
@@ -25,7 +24,7 @@ class OpenClipBlock:
     def __call__(self, tokens: Tensor) -> Tensor:
         # As the library's block in inference, but without the copies that its attention makes.
         queries, keys, values = self.heads(tokens, "qkv")
-        return self.finish(tokens, self.merge(attention(queries, keys, values)))
+        return self.finish(tokens, self.merge(attended(queries, keys, values)))
 
     def heads(self, tokens: Tensor, parts: str) -> tuple[Tensor, ...]:
         attention = self._block.attn

@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention as attention
 
+from ovseg_annotate.backbones.heads import attended
 from ovseg_annotate.backbones.tower import AttentionBlock, VisionTower
 from ovseg_annotate.errors import ModelError
 
@@ -72,7 +72,7 @@ def _last_tokens(final: AttentionBlock, tokens: Tensor, last: CellPath) -> Tenso
         return final(tokens)
     first, cells = tokens[:, :1], tokens[:, 1:]
     queries, keys, values = final.heads(tokens, "qkv")
-    whole = final.finish(first, final.merge(attention(queries[:, :, :1], keys, values)))
+    whole = final.finish(first, final.merge(attended(queries[:, :, :1], keys, values)))
     residual = first.expand_as(cells) if last == "values_on_class" else cells
     return torch.cat([whole, final.finish(residual, final.merge(values[:, :, 1:]))], dim=1)
 
