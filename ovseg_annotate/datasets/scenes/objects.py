@@ -129,14 +129,14 @@ def _find_place(
     board: Board, stamp: Stamp, rules: ObjectRules, rng: np.random.Generator
 ) -> tuple[Window, tuple[slice, slice]] | None:
     height, width = stamp.coverage.shape
-    whole = int(stamp.mask.sum())
+    whole = np.count_nonzero(stamp.mask)
     may_leave = 0.25 if rng.random() < 0.25 else 0.0  # how far it may reach over the border
     for _ in range(_PLACES_TRIED):
         top = _start(board.size.height, height, may_leave, rng)
         left = _start(board.size.width, width, may_leave, rng)
         where, part = clipped(stamp, top, left, board.size)
         mask = stamp.mask[part]
-        area = int(mask.sum())
+        area = whole if mask.shape == stamp.mask.shape else np.count_nonzero(mask)
         if area < max(_SMALLEST_AREA, 0.65 * whole):
             continue
         if board.is_free(mask, where) if rules.separate else board.buries_none(mask, where):

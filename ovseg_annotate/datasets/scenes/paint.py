@@ -111,7 +111,9 @@ def _shares(field: Field) -> Field:
 
 def blend(canvas: Canvas, colour: NDArray[np.float32], share: Field) -> None:
     """Lay `colour` over the canvas in place; `share` says how much of each pixel it takes."""
-    canvas += (colour - canvas) * share[..., None]
+    change = colour - canvas
+    change *= share[..., None]
+    canvas += change
 
 
 def to_grey(canvas: Canvas) -> Canvas:

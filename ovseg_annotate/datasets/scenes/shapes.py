@@ -81,8 +81,8 @@ def draw_stamp(shape: str, diameter: float, rng: np.random.Generator) -> Stamp:
     outline = kind.draw(rng)
     points = np.concatenate([part.points for part in outline]) @ _placement(kind, rng).T
     # Holes may reach out of the body, so only the body says how large the shape is.
-    solid = np.repeat([part.layer == Layer.BODY for part in outline], _lengths(outline))
-    low, high = points[solid].min(axis=0), points[solid].max(axis=0)
+    solid = np.concatenate(_bodies(points, outline))
+    low, high = solid.min(axis=0), solid.max(axis=0)
     scale = diameter / float((high - low).max())
     # Fewer samples for large stamps: their edges are a smaller part of them.
     samples = 3 if diameter < 64 else 2
@@ -107,8 +107,14 @@ def _placement(kind: Shape, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.array([[cos * stretch * flip, -sin], [sin * stretch * flip, cos]])
 
 
-def _lengths(outline: Outline) -> list[int]:
-    return [len(part.points) for part in outline]
+def _bodies(points: Points, outline: Outline) -> list[Points]:
+    """Those of the outline's points that are the body's."""
+    bodies, end = [], 0
+    for part in outline:
+        start, end = end, end + len(part.points)
+        if part.layer == Layer.BODY:
+            bodies.append(points[start:end])
+    return bodies
 
 
 def _filled(
