@@ -55,7 +55,7 @@ class Board:
             self.remaining[label] -= lost
         self.described.append(attributes)
         view[mask] = len(self.described)
-        area = np.count_nonzero(mask)
+        area = int(np.count_nonzero(mask))
         self.areas.append(area)
         self.remaining.append(area)
 

@@ -129,7 +129,7 @@ def _find_place(
     board: Board, stamp: Stamp, rules: ObjectRules, rng: np.random.Generator
 ) -> tuple[Window, tuple[slice, slice]] | None:
     height, width = stamp.coverage.shape
-    whole = np.count_nonzero(stamp.mask)
+    whole = int(np.count_nonzero(stamp.mask))
     may_leave = 0.25 if rng.random() < 0.25 else 0.0  # how far it may reach over the border
     for _ in range(_PLACES_TRIED):
         top = _start(board.size.height, height, may_leave, rng)
