@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,5 +40,5 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     tokens, width = keys.shape[-2:]
     if queries.device.type != "cpu" or tokens > _SHORT:
         return functional.scaled_dot_product_attention(queries, keys, values)
-    likeness = (queries * float(width) ** -0.5) @ keys.transpose(-1, -2)
+    likeness = (queries / math.sqrt(width)) @ keys.transpose(-1, -2)
     return likeness.softmax(dim=-1) @ values
