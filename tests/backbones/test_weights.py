@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any, cast
 import pytest
 import torch
 from backbones.micro import CONTEXT, VOCABULARY_SIZE, micro_config, random_state, write_micro_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -317,3 +321,20 @@ def test_published_weights_of_another_network_are_refused(micro: Path) -> None:
 def test_a_missing_tokenizer_is_told_before_any_download(micro: Path) -> None:
     with pytest.raises(ModelError, match="pip install transformers"):
         load_clip("ViT-B-16-SigLIP2/webli", hub=LocalFile(micro / WEIGHTS_FILE))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@settings(max_examples=60)
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+def test_a_torch_file_with_a_flipped_bit_is_read_or_refused(
+    zipped: bool, place: int, bit: int
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "weights.pt"
+        state = {"a": torch.zeros(3), "b": torch.ones(2, 2)}
+        torch.save(state, path, _use_new_zipfile_serialization=zipped)
+        content = bytearray(path.read_bytes())
+        content[place % len(content)] ^= 1 << bit
+        path.write_bytes(content)
+        with suppress(WeightsError):
+            read_state(path)
