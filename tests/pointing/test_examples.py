@@ -281,7 +281,7 @@ def test_the_bundled_model_is_pointable_and_learns_an_unknown_word() -> None:
 
 
 def test_vectors_score_as_the_cells_they_come_from() -> None:
-    session = open_session("naclip@mini")
+    session = open_session("naclip@mini", precision="float32")
     engine = session.engine
     assert isinstance(engine, Pointable)
     bank = session.text_bank(Vocabulary.parse("red; nucleus; -grass"))
