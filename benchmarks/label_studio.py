@@ -1,16 +1,18 @@
 """The Label Studio backend beside the session that it serves.
 
-A real server process with the bundled model on the CPU, one thread for the network; pictures come
-from a small stand-in for Label Studio over loopback: one generated scene of 1024 x 1024 px, shifted
-by a different number of pixels each time (seed 3), so that no answer is known beforehand.
+A real server process with the bundled model on the CPU; it and the session get two threads each.
+Pictures come from a small stand-in for Label Studio over loopback: one generated scene of 1024 x
+1024 px, shifted by a different number of pixels each time (seed 3), so that no answer is known
+beforehand.
 
 - /predict over Session.annotate and its polygons on the same picture, each in its own process, in
   turns; the 95th percentile of each.
 - Typed words on a picture whose features are kept: another phrase each time.
 - /health while 8 predictions are in work.
 - 8 clients for MINUTES (the first argument, 5 by default), two projects, a quarter of all requests
-  hostile: how many got no answer or one with labels of the other project, and how memory grew from
-  one third of the time to its end.
+  hostile, a tenth typed words: how many got no answer or one with labels of the other project, and
+  how memory grew. Before that, the warm-up: both projects ask for all 40 pictures, and words are
+  typed on each, so that every cache holds what it may or what there is.
 - Every prediction of all of the above before the Label Studio SDK.
 - 1 000 tasks pushed with kill -9 at a random moment (seed 0) and pushed again.
 """
@@ -58,6 +60,9 @@ SIDE = 1024  # px
 PREDICTIONS = 10  # each of a picture that neither side has seen
 RUNS = 20
 MINUTES = 5.0
+THREADS = 2
+POOL = range(200, 240)  # pictures of the 8 clients
+PHRASES = ("round nucleus", "dark nucleus", "nucleus")
 WORDS = Vocabulary.parse("nucleus: cell nucleus; bacterium; -tissue; -dark background")
 OTHER_WORDS = Vocabulary.parse("bead: fluorescent bead; filament")
 CONFIG = labeling_config(WORDS, LayoutOptions())
@@ -65,7 +70,7 @@ OTHER_CONFIG = labeling_config(OTHER_WORDS, LayoutOptions(shapes=("brush",)))
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-    "OMP_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": str(THREADS),
 }
 SDK_PYTHON = os.environ.get(
     "OVSEG_LABEL_STUDIO_PYTHON", str(ROOT / ".venv-label-studio/bin/python")
@@ -125,8 +130,14 @@ def body(number: int, config: str = CONFIG, project: str = "1.1") -> dict[str, A
     return {"tasks": [task], "project": project, "label_config": config, "params": {}}
 
 
+def typed(number: int, text: str) -> dict[str, Any]:
+    mark = {"type": "textarea", "from_name": "prompt", "to_name": "image"}
+    context = {"result": [{**mark, "value": {"text": [text]}}]}
+    return {**body(number), "params": {"context": context}}
+
+
 def report_predict(client: httpx2.Client, pictures: Pictures) -> list[dict[str, Any]]:
-    torch.set_num_threads(1)  # as the server has
+    torch.set_num_threads(THREADS)
     session = open_session("naclip@mini", device="cpu")
     options = SuggestOptions()
     alone, asked, produced = [], [], []
@@ -146,9 +157,7 @@ def report_predict(client: httpx2.Client, pictures: Pictures) -> list[dict[str, 
 def report_words(client: httpx2.Client) -> list[dict[str, Any]]:
     times, produced = [], []
     for run in range(RUNS + 1):
-        mark = {"type": "textarea", "from_name": "prompt", "to_name": "image"}
-        typed = {**mark, "value": {"text": [f"round nucleus number {run}"]}}
-        question = {**body(0), "params": {"context": {"result": [typed]}}}
+        question = typed(0, f"round nucleus number {run}")
         spent, answer = timed(lambda question=question: client.post("/predict", json=question))
         times.append(spent)
         produced += answer.json()["results"]
@@ -176,13 +185,14 @@ def report_health(client: httpx2.Client) -> None:
 def report_clients(
     client: httpx2.Client, process: subprocess.Popen[bytes], minutes: float
 ) -> list[dict[str, Any]]:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: warm_up(client, number), POOL))
+    warm = resident(process)
     clients = [Client(client, number) for number in range(8)]
     begun, end = time.monotonic(), time.monotonic() + 60 * minutes
     threads = [threading.Thread(target=each.run, args=(end,)) for each in clients]
     for thread in threads:
         thread.start()
-    threading.Event().wait(20 * minutes)
-    warm = resident(process)
     for thread in threads:
         thread.join()
     growth = 100 * (resident(process) / warm - 1)
@@ -193,6 +203,14 @@ def report_clients(
     tell(f"{what}, answers of the wrong project", sum(each.wrong for each in clients), 0, "answers")
     tell(f"{what}, memory growth after warm-up", growth, 5, "%")
     return [answer for each in clients for answer in each.produced]
+
+
+def warm_up(client: httpx2.Client, number: int) -> None:
+    """Ask whatever the clients will ask of a picture."""
+    client.post("/predict", json=body(number, OTHER_CONFIG, "2.2"))
+    for phrase in PHRASES:
+        client.post("/predict", json=typed(number, phrase))
+        client.post("/predict", json=body(number))
 
 
 class Client:
@@ -209,9 +227,12 @@ class Client:
         while time.monotonic() < end:
             self.requests += 1
             try:
-                if self._chance.random() < 0.25:
+                kind = self._chance.random()
+                if kind < 0.25:
                     answer = self._chance.choice(HOSTILE)(self._client)
                     self.unanswered += answer.status_code >= 500
+                elif kind < 0.35:
+                    self._type()
                 else:
                     self._ask()
             except httpx2.TransportError:
@@ -219,16 +240,21 @@ class Client:
 
     def _ask(self) -> None:
         config = OTHER_CONFIG if self._is_other else CONFIG
-        number = 200 + self._chance.randrange(40)
         project = "2.2" if self._is_other else "1.1"
-        answer = self._client.post("/predict", json=body(number, config, project))
+        self._take(body(self._chance.choice(POOL), config, project), self._is_other)
+
+    def _type(self) -> None:
+        self._take(typed(self._chance.choice(POOL), self._chance.choice(PHRASES)), is_other=False)
+
+    def _take(self, question: dict[str, Any], is_other: bool) -> None:  # noqa: FBT001
+        answer = self._client.post("/predict", json=question)
         if answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
             return  # too many at a time: it says so, and that is an answer
         if answer.status_code != httpx2.codes.OK:
             self.unanswered += 1
             return
         (prediction,) = answer.json()["results"]
-        mine = {"brush"} if self._is_other else {"polygon"}
+        mine = {"brush"} if is_other else {"polygon"}
         self.wrong += not {region["from_name"] for region in prediction["result"]} <= mine
         if len(self.produced) < 20:
             self.produced.append(prediction)
@@ -278,8 +304,13 @@ def served(studio: str) -> Iterator[tuple[httpx2.Client, subprocess.Popen[bytes]
         port = unused.rpartition(":")[2]  # free again as soon as the block ends
     environment = {**ENVIRONMENT, "LABEL_STUDIO_URL": studio, "LABEL_STUDIO_API_KEY": "plain"}
     command = [sys.executable, "-m", "labelstudio_backend", "serve", "--port", port]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client,
+    ):
+        process = subprocess.Popen(
+            [*command, "--data", data], env=environment, stderr=subprocess.DEVNULL
+        )
         while not is_ready(client):
             threading.Event().wait(0.2)
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from labelstudio_backend.choices import Presence, chosen_of, own_words, presences
 from labelstudio_backend.label_config import Control, Kind
@@ -13,6 +15,8 @@ from labelstudio_backend.suggest_options import SuggestOptions
 from labelstudio_backend.words import ImageWords, Wording
 from ovseg_annotate.annotation import Annotation
 from ovseg_annotate.image import Image
+from ovseg_annotate.label_map import UNLABELLED, LabelMap
+from ovseg_annotate.learning_loop.uncertainty import picture_uncertainty, pixel_uncertainty
 from ovseg_annotate.scoring import Watch
 from ovseg_annotate.session import Session
 from ovseg_annotate.vocabulary import Vocabulary
@@ -66,6 +70,7 @@ def suggestions(look: Look, subject: Subject) -> Drawn:
     if words.vocabulary is not None:
         annotation = look.annotation(picture.image, words.vocabulary)
         shapes = shown(look, picture, words, annotation)
+        shapes = replace(shapes, certainty=_certainty(annotation.label_map))
     choices = [control for control in subject.controls if control.kind is Kind.CHOICES]
     if not choices:
         return shapes
@@ -77,14 +82,34 @@ def suggestions(look: Look, subject: Subject) -> Drawn:
         chosen = chosen_of(control, words, (by_label, by_choice), share)
         if chosen is not None:
             items.append(choices_item(control, picture.canvas, chosen.values, chosen.score))
-    return Drawn(tuple(items), shapes.regions)
+    return replace(shapes, items=tuple(items))
 
 
 def shown(look: Look, picture: Picture, words: ImageWords, annotation: Annotation) -> Drawn:
     """The regions of an annotation in the controls that have a label for them."""
     # The vertex budget is met later, together with that of holes and of regions.
     options = replace(look.options.regions, vertices_per_polygon=None, vertices_per_image=None)
+    wanted = {place.concept for place in words.places}
+    if options.polygons == "region" and options.small == "drop":
+        # Each region is then made of its own pixels alone: nobody pays for those not shown.
+        annotation = replace(annotation, label_map=_only(annotation.label_map, wanted))
     return drawn(annotation.regions(options), words, picture.canvas, look.options)
+
+
+def _certainty(label_map: LabelMap) -> float:
+    """How sure the model is where it is least sure, 0 to 1."""
+    doubt = picture_uncertainty(label_map, pixel_uncertainty(label_map)).uncertainty
+    return min(max(1.0 - doubt, 0.0), 1.0)
+
+
+def _only(label_map: LabelMap, concepts: Collection[str]) -> LabelMap:
+    """The same with every other concept unlabelled."""
+    kept = (
+        number if concept.name in concepts else UNLABELLED
+        for number, concept in enumerate(label_map.vocabulary, start=1)
+    )
+    numbers = np.array([UNLABELLED, *kept], label_map.labels.dtype)
+    return replace(label_map, labels=numbers[label_map.labels])
 
 
 def _presences_of_choices(look: Look, image: Image, control: Control) -> Mapping[str, Presence]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +12,13 @@ import typer
 from labelstudio_backend.config_printer import LayoutOptions, labeling_config
 from labelstudio_backend.connect import ConnectOptions
 from labelstudio_backend.connect import connect as connected
+from labelstudio_backend.learning_options import LearningOptions
 from labelstudio_backend.opening import opened_studio
 from labelstudio_backend.push import PushOptions
 from labelstudio_backend.settings import Settings, read_settings
 from labelstudio_backend.status import status_lines
 from labelstudio_backend.suggest_options import SuggestOptions, with_extra_params
+from labelstudio_backend.switching import switched, version_lines, versions_of
 from ovseg_annotate._version import __version__
 from ovseg_annotate.cli.option_flags import with_option_flags
 from ovseg_annotate.cli.sessions import SessionOptions, vocabulary_from
@@ -50,26 +53,36 @@ class ServerOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOptions:
+    """Where it is kept what outlives a stop: typed words, corrections, versions."""
+
+    data: Path | None = None  # folder (in the user's state folder); the same for every verb
+
+
+@dataclass(frozen=True, slots=True)
 class SuggestionOptions:
     """How suggestions are made: the same for serve and push, or their versions differ."""
 
     suggest: tuple[str, ...] = ()  # NAME=VALUE pairs: contrast=none,minimum_area=50,holes=brush
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  one group of flags each
     server: ServerOptions,
     studio: StudioOptions,
     images: ImageOptions,
+    kept: KeptOptions,
     suggestions: SuggestionOptions,
+    learning: LearningOptions,
     session: SessionOptions,
 ) -> None:
     """Answer Label Studio: suggestions for tasks, for typed words and for what is pointed at."""
     from labelstudio_backend.serving import serve as run  # noqa: PLC0415  imports torch
 
     run(
-        _settings(server, studio, images),
+        _settings(server, studio, images, kept),
         session,
         _suggest_options(suggestions, session),
+        learning,
     )
 
 
@@ -80,6 +93,8 @@ def connect(options: ConnectOptions, studio: StudioOptions) -> None:
         connection = connected(opened, options, settings)
     what = "brought up to date" if connection.was_there else "registered"
     talk.say(f"{options.url} is {what} with project {options.project}")
+    if options.learn:
+        talk.say("corrections are learnt from while the backend runs as: serve --learn")
     if not connection.webhook_is_secret:
         talk.say("its webhooks carry no secret; set WEBHOOK_TOKEN for serve and connect to add one")
     typer.echo(connection.backend.title)
@@ -89,6 +104,7 @@ def push(
     options: PushOptions,
     studio: StudioOptions,
     images: ImageOptions,
+    kept: KeptOptions,
     suggestions: SuggestionOptions,
     session: SessionOptions,
 ) -> None:
@@ -96,7 +112,7 @@ def push(
     from labelstudio_backend.pushing import PushRequest, push_all  # noqa: PLC0415  imports torch
 
     suggest = _suggest_options(suggestions, session)
-    request = PushRequest(options, _settings(studio, images), session, suggest)
+    request = PushRequest(options, _settings(studio, images, kept), session, suggest)
     talk = Talk()
     with (
         StopSignals() as stops,
@@ -118,6 +134,24 @@ def config(
     typer.echo(labeling_config(vocabulary_from(prompts), layout), nl=False)
 
 
+def versions(
+    project: Annotated[int, typer.Option(help="Its number, as in the address of its page.")],
+    studio: StudioOptions,
+    kept: KeptOptions,
+    action: Annotated[str, typer.Argument(help="use or back; without one, list them.")] = "",
+    name: Annotated[str, typer.Argument(help="What to use; base is the model as it came.")] = "",
+) -> None:
+    """What a project taught the model; 'use NAME' or 'back' put another version into service."""
+    settings, talk = _settings(studio, kept), Talk()
+    with opened_studio(settings) as opened:
+        found = opened.project(project)
+    there = versions_of(settings, found.uid)
+    if action:
+        talk.say(switched(there, project, action, name))
+    for line in version_lines(there, project):
+        typer.echo(line)
+
+
 def status(
     project: Annotated[int, typer.Option(help="Its number, as in the address of its page.")],
     studio: StudioOptions,
@@ -134,7 +168,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # what is not an OvsegError is a defect: show all of it
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (serve, connect, push, config, status):
+for _verb in (serve, connect, push, config, status, versions):
     app.command()(with_option_flags(_verb))
 
 
@@ -155,7 +189,7 @@ def ovseg_label_studio(
         raise typer.Exit
 
 
-def _settings(*flags: StudioOptions | ImageOptions | ServerOptions) -> Settings:
+def _settings(*flags: StudioOptions | ImageOptions | ServerOptions | KeptOptions) -> Settings:
     """The environment, and above it the flags that were given."""
     given: dict[str, object] = {}
     for each in flags:

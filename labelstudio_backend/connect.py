@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labelstudio_backend.addresses import server_of
 from labelstudio_backend.label_studio import LabelStudio, RemoteBackend
@@ -22,6 +22,7 @@ class ConnectOptions:
 
     project: int  # its number, as in the address of its page
     backend_url: str = "http://127.0.0.1:9090"  # as Label Studio reaches it, not as you do
+    learn: bool = False  # from what people answer, and give them the most useful task first
 
     def __post_init__(self) -> None:
         if self.project < 1:
@@ -67,10 +68,20 @@ def connect(studio: LabelStudio, options: ConnectOptions, settings: Settings) ->
         raise LabelStudioError(
             f"the backend at {options.url} named no model version; is it this package's server?"
         )
+    if options.learn:
+        backend = replace(backend, extra_params={**backend.extra_params, "learn": True})
+        studio.order_by_uncertainty(options.project)
     backend = _changed(studio, options, settings, backend, backend.model_version)
     _set_webhook(studio, options, settings)
     studio.show_predictions_of(options.project, backend.title)
     return Connection(backend, earlier is not None, settings.webhook_token is not None)
+
+
+def retitle(
+    studio: LabelStudio, project: int, backend: RemoteBackend, settings: Settings, title: str
+) -> None:
+    """Give a registered backend another version for title; nothing else changes."""
+    _changed(studio, ConnectOptions(project, backend.url), settings, backend, title)
 
 
 def _registered(studio: LabelStudio, options: ConnectOptions) -> RemoteBackend | None:

@@ -13,5 +13,9 @@ class LabelConfigError(OvsegError):
     """A labeling config that cannot be read, or that has no place for suggestions."""
 
 
+class LearningError(OvsegError):
+    """A project that cannot be learnt from."""
+
+
 class TaskError(OvsegError):
     """A task lacks what its labeling config asks for."""

@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from labelstudio_backend.rest import RestClient
+from labelstudio_backend.rest import LabelStudioError, RestClient
 from ovseg_annotate.formats.fields import Field
 
 _PAGE = 100  # tasks
+_NOT_FOUND = 404
+_ANSWERED = {
+    "filter": "filter:tasks:total_annotations",
+    "operator": "greater",
+    "type": "Number",
+    "value": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteProject:
     id: int
+    uid: str  # as Label Studio names it to backends
     title: str
     label_config: str
     model_version: str  # of the predictions that annotators are shown
@@ -26,6 +35,24 @@ class RemoteTask:
     id: int
     data: Mapping[str, object]
     annotations: int  # how many a person made
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTask:
+    """A task with annotations; `stamp` differs when they do."""
+
+    id: int
+    data: Mapping[str, object]
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The annotation of a task that counts, and the prediction it began with."""
+
+    results: Field  # the items of the annotation
+    suggested: Field | None = None  # those of the prediction
+    version: str = ""  # of the prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +99,7 @@ class LabelStudio:
         version = found.find("model_version")
         return RemoteProject(
             id=found.get("id").whole(),
+            uid=_uid(found),
             title=found.get("title").text(),
             label_config=found.get("label_config").text(),
             model_version="" if version is None else version.text(),
@@ -89,16 +117,62 @@ class LabelStudio:
         """
         behind = 0
         while True:
-            page = self._tasks(project, _PAGE, _query(behind, without_version))
+            page = self._tasks(project, _PAGE, _filters(behind, _without(without_version)))
             found = [_task(each) for each in page.get("tasks").items()]
             yield from found
             if not found:
                 return
             behind = max(task.id for task in found)
 
+    def answered_tasks(self, project: int) -> Iterator[AnsweredTask]:
+        """Tasks that people have annotated, by rising id, page after page."""
+        behind = 0
+        while True:
+            page = self._tasks(project, _PAGE, _filters(behind, _ANSWERED))
+            found = [_answered_task(each) for each in page.get("tasks").items()]
+            yield from found
+            if not found:
+                return
+            behind = max(task.id for task in found)
+
+    def is_answered(self, task: int) -> bool:
+        """Whether a person has annotated a task."""
+        found = self._client.get(f"/api/tasks/{task}/").find("annotations")
+        return found is not None and any(not _is_cancelled(each) for each in found.items())
+
+    def answer(self, task: int) -> Answer | None:
+        """The annotation of a task that was changed last and not cancelled, if there is one."""
+        found = self._client.get(f"/api/tasks/{task}/").find("annotations")
+        given = [] if found is None else list(found.items())
+        valid = [each for each in given if not _is_cancelled(each)]
+        if not valid:
+            return None
+        last = max(valid, key=lambda each: each.get("updated_at").text())
+        parent = last.find("parent_prediction")
+        prediction = None if parent is None else self._prediction(parent.whole())
+        if prediction is None:
+            return Answer(last.get("result"))
+        return Answer(
+            last.get("result"), prediction.get("result"), _text(prediction, "model_version")
+        )
+
+    def _prediction(self, number: int) -> Field | None:
+        """A stored prediction; None where it was deleted since."""
+        try:
+            return self._client.get(f"/api/predictions/{number}/")
+        except LabelStudioError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def order_by_uncertainty(self, project: int) -> None:
+        """Give annotators the task with the lowest score first."""
+        self._client.patch(f"/api/projects/{project}/", {"sampling": "Uncertainty sampling"})
+
     def task_count(self, project: int, without_version: str) -> int:
         """How many tasks have no prediction of that version."""
-        return self._tasks(project, 1, _query(0, without_version)).get("total").whole()
+        query = _filters(0, _without(without_version))
+        return self._tasks(project, 1, query).get("total").whole()
 
     def has_prediction(self, task: int, model_version: str) -> bool:
         """Whether a task has a prediction of that version."""
@@ -141,17 +215,42 @@ class LabelStudio:
         )
 
 
-def _query(behind: int, without_version: str) -> dict[str, object]:
-    """A query of the Data Manager: ids above one, in order."""
+def _filters(behind: int, other: Mapping[str, object]) -> dict[str, object]:
+    """A query of the Data Manager: ids above one, in order, that pass another filter."""
     above = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": behind}
-    without = {
+    filters = {"conjunction": "and", "items": [above, dict(other)]}
+    return {"ordering": ["tasks:id"], "filters": filters}
+
+
+def _without(model_version: str) -> dict[str, object]:
+    return {
         "filter": "filter:tasks:predictions_model_versions",
         "operator": "not_contains",
         "type": "String",
-        "value": [without_version],  # a bare text is read letter by letter
+        "value": [model_version],  # a bare text is read letter by letter
     }
-    filters = {"conjunction": "and", "items": [above, without]}
-    return {"ordering": ["tasks:id"], "filters": filters}
+
+
+def _answered_task(found: Field) -> AnsweredTask:
+    task = _task(found)
+    stamp = f"{found.get('updated_at').text()} {task.annotations}"
+    return AnsweredTask(task.id, task.data, stamp)
+
+
+def _is_cancelled(annotation: Field) -> bool:
+    """Whether a person skipped the task."""
+    cancelled = annotation.find("was_cancelled")
+    return cancelled is not None and cancelled.value is True
+
+
+def _uid(project: Field) -> str:
+    """The number of a project and the second of its making."""
+    made = project.get("created_at")
+    try:
+        second = int(datetime.fromisoformat(made.text()).timestamp())
+    except ValueError as error:
+        raise made.wrong("a time such as 2026-01-31T12:00:00Z") from error
+    return f"{project.get('id').whole()}.{second}"
 
 
 def _task(found: Field) -> RemoteTask:

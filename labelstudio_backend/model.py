@@ -20,6 +20,7 @@ from label_studio_ml.model import LabelStudioMLBase  # type: ignore[import-untyp
 
 from labelstudio_backend.answers import Answers
 from labelstudio_backend.images import LabelStudioImages
+from labelstudio_backend.memory import memory_of
 from labelstudio_backend.models import BackgroundSession
 from labelstudio_backend.settings import read_settings
 from labelstudio_backend.suggest_options import SuggestOptions
@@ -41,7 +42,8 @@ def suggester_from_environment() -> Suggester:
     )
     sessions.start()
     images = LabelStudioImages.of(settings)
-    return Suggester(sessions, images, settings.limited(SuggestOptions()), Answers())
+    options = settings.limited(SuggestOptions())
+    return Suggester(sessions, images, options, Answers(), memory_of(settings))
 
 
 class OvsegBackend(LabelStudioMLBase):  # type: ignore[misc]
@@ -90,8 +92,9 @@ class OvsegBackend(LabelStudioMLBase):  # type: ignore[misc]
         return [prediction.to_json() for prediction in predictions]
 
     def fit(self, *given: object, **named: object) -> dict[str, object]:
-        """Say honestly that nothing learns from corrections yet."""
+        """Say honestly that nothing is learnt here; versions that were learnt elsewhere serve."""
         first = next((each for each in given if isinstance(each, str)), "an event")
         event = str(named.get("event") or first)
-        _log.info("%s: learning from corrections is not there yet; nothing was trained", event)
-        return {"trained": False, "reason": "learning from corrections is not there yet"}
+        reason = "only ovseg-label-studio serve --learn learns from corrections"
+        _log.info("%s: %s; nothing was trained", event, reason)
+        return {"trained": False, "reason": reason}

@@ -49,6 +49,7 @@ class Drawn:
 
     items: tuple[Item, ...]
     regions: tuple[Region, ...]
+    certainty: float | None = None  # 0 to 1, where it is least; None: nobody asked
 
 
 def drawn(
@@ -89,6 +90,17 @@ def score_of(regions: Sequence[Region]) -> float:
     return float(np.average([region.confidence or 0.0 for region in regions], weights=weights))
 
 
+def task_score(pictures: Sequence[Drawn]) -> float:
+    """How sure the machine is of a task, 0 to 1: of the picture that it is least sure of.
+
+    Label Studio's uncertainty sampling gives people the task with the lowest score first.
+    """
+    known = [each.certainty for each in pictures if each.certainty is not None]
+    if known:
+        return min(known)
+    return score_of([region for each in pictures for region in each.regions])
+
+
 def _items(
     regions: Sequence[Region],
     words: ImageWords,
@@ -104,8 +116,9 @@ def _items(
     elif control.kind is not Kind.RECTANGLE and len(mine) > options.brushes_per_task:
         mine = _joined(mine, canvas.size)
     labelled = [replace(region, concept=labels[region.concept]) for region in mine]
-    items = [_rectangle(region, canvas) for region in labelled]
-    if control.kind is not Kind.RECTANGLE and words.vocabulary is not None:
+    if control.kind is Kind.RECTANGLE or words.vocabulary is None:
+        items = [_rectangle(region, canvas) for region in labelled]
+    else:
         image = AnnotatedImage("the picture", canvas.size, tuple(labelled), words.vocabulary, None)
         shapes = _FORMATS[control.kind]
         items = results_of(image, LabelStudioOptions(shapes, control.name, canvas.image))

@@ -11,10 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Protocol
 
 from labelstudio_backend.words import Wording
 
 _MAXIMUM_PROJECTS = 1024
+_MAXIMUM_WORDS = 256  # concepts of a project; labeling configs come and go
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -35,23 +37,39 @@ class TypedWords:
 @dataclass(frozen=True, slots=True)
 class ProjectState:
     extra_params: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
-    typed: tuple[TypedWords, ...] = ()
+    typed: tuple[TypedWords, ...] = ()  # the last ones last
+
+    @property
+    def identity(self) -> str:
+        """Differs when what was typed looks for something else."""
+        return repr(tuple(sorted(self.typed, key=lambda each: each.place)))
 
     def wordings(self, image: str) -> tuple[Wording, ...]:
         return tuple(each.wording for each in self.typed if each.image == image)
 
 
+class ProjectFiles(Protocol):
+    """What outlives the process; `remembered.RememberedProjects` is a folder."""
+
+    def read(self, project: str) -> ProjectState: ...
+
+    def write(self, project: str, state: ProjectState) -> None: ...
+
+
 class Projects:
     """The state of each project, the longest unused forgotten; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: ProjectFiles | None = None) -> None:
+        self._files = files
         self._states: OrderedDict[str, ProjectState] = OrderedDict()
         self._lock = threading.Lock()
 
     def state(self, project: str) -> ProjectState:
         """What is known; nothing of a request that names no project."""
+        if not project:
+            return ProjectState()
         with self._lock:
-            return self._states.get(project, ProjectState())
+            return self._known(project)
 
     def set_up(self, project: str, extra_params: Mapping[str, object]) -> None:
         """Remember what /setup brought."""
@@ -64,7 +82,7 @@ class Projects:
         def with_words(state: ProjectState) -> ProjectState:
             others = (each for each in state.typed if each.place != words.place)
             new = () if words.is_own else (words,)
-            return replace(state, typed=tuple(sorted((*others, *new), key=lambda each: each.place)))
+            return replace(state, typed=(*others, *new)[-_MAXIMUM_WORDS:])
 
         self._update(project, with_words)
 
@@ -72,6 +90,18 @@ class Projects:
         if not project:
             return
         with self._lock:
-            self._states[project] = change(self._states.pop(project, ProjectState()))
+            before = self._known(project)
+            self._states[project] = after = change(before)
+            if self._files is not None and after != before:
+                self._files.write(project, after)
+
+    def _known(self, project: str) -> ProjectState:
+        """The state of a project, from its file if it is not at hand; the lock is held."""
+        if project not in self._states:
+            self._states[project] = ProjectState()
+            if self._files is not None:
+                self._states[project] = self._files.read(project)
             while len(self._states) > _MAXIMUM_PROJECTS:
                 self._states.popitem(last=False)
+        self._states.move_to_end(project)
+        return self._states[project]

@@ -34,7 +34,7 @@ class PushOptions:
     at_once: int = 4  # tasks in work at a time; the device still runs one network pass at a time
     unlabelled: bool = False  # leave alone tasks that a person has labelled
     show: bool = True  # at the end, show annotators these suggestions and no older ones
-    journal: Path | None = None  # folder to note what is sent; none: in the user's state folder
+    journal: Path | None = None  # folder to note what is sent; none: that of --data
 
     def __post_init__(self) -> None:
         if self.project < 1:
@@ -49,6 +49,7 @@ class PushOptions:
 class Pushed(StrEnum):
     STORED = "stored"
     THERE = "there"  # stored by somebody else, or by a push that died
+    ANSWERED = "answered"  # by a person meanwhile; only where such tasks are to be left alone
     FAILED = "failed"
 
 
@@ -129,6 +130,9 @@ class Push:
         }
         for _ in range(_SENDINGS):
             # An annotator who opened the task meanwhile had it predicted, too.
+            if self._options.unlabelled and self._studio.is_answered(task.id):
+                self._journal.settled(task.id)
+                return TaskOutcome(task.id, Pushed.ANSWERED)
             if self._studio.has_prediction(task.id, self._model_version):
                 self._journal.settled(task.id)
                 return TaskOutcome(task.id, Pushed.THERE)

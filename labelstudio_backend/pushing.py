@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from labelstudio_backend.answers import Answers
 from labelstudio_backend.images import LabelStudioImages
 from labelstudio_backend.journal import Journal, journal_path
 from labelstudio_backend.label_studio import LabelStudio, RemoteBackend, RemoteProject
+from labelstudio_backend.memory import memory_of
 from labelstudio_backend.opening import LazySession
 from labelstudio_backend.push import Push, Pushed, PushOptions, TaskOutcome
 from labelstudio_backend.settings import Settings
@@ -24,7 +24,7 @@ from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
-from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.errors import Cancelled, OptionError
 
 _REASONS_SHOWN = 20
 
@@ -49,10 +49,16 @@ class _Source:
 
     @property
     def model_version(self) -> str:
-        return self.suggester.model_version(self.project.label_config, self.extra_params)
+        project = self.project
+        return self.suggester.model_version(project.label_config, self.extra_params, project.uid)
 
     def suggest(self, stops: StopSignals, task: Task) -> Prediction:
-        request = PredictRequest((task,), self.project.label_config, extra_params=self.extra_params)
+        request = PredictRequest(
+            (task,),
+            self.project.label_config,
+            project=self.project.uid,
+            extra_params=self.extra_params,
+        )
         (prediction,) = self.suggester.predict(request, lambda: stops.asked)
         return prediction
 
@@ -109,11 +115,12 @@ def push_all(
             images,
             request.settings.limited(request.suggest),
             Answers(limit=0),  # no task is asked for twice
+            memory_of(request.settings),
         )
         source = _Source(suggester, project, extra_params)
         version = source.model_version
         _compare(version, backends, talk)
-        path = journal_path(_folder(request.push.journal), studio.url, number, version)
+        path = journal_path(_journal_folder(request), studio.url, number, version)
         with Journal(path) as journal:
             left = studio.task_count(number, without_version=version)
             talk.say(f"{left} of {project.task_count} tasks have no suggestions of {version} yet")
@@ -138,8 +145,8 @@ def _compare(version: str, backends: Iterable[RemoteBackend], talk: Talk) -> Non
             )
 
 
-def _folder(journal: Path | None) -> Path:
-    if journal is not None:
-        return journal.expanduser()
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "ovseg-annotate" / "label-studio"
+def _journal_folder(request: PushRequest) -> Path:
+    folder = request.push.journal or request.settings.data
+    if folder is None:
+        raise OptionError("a push has to note what it sent; give a folder with --journal")
+    return folder

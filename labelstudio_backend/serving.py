@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Protocol
 
 import uvicorn
@@ -14,9 +15,15 @@ from starlette.types import ASGIApp
 from labelstudio_backend.answers import Answers
 from labelstudio_backend.app import create_app
 from labelstudio_backend.images import LabelStudioImages
+from labelstudio_backend.learner import Learner
+from labelstudio_backend.learning import Workshop
+from labelstudio_backend.learning_door import LearningDoor
+from labelstudio_backend.learning_options import LearningOptions
 from labelstudio_backend.logs import configure_logging
+from labelstudio_backend.memory import memory_of
 from labelstudio_backend.metrics import Gauge
 from labelstudio_backend.models import BackgroundSession
+from labelstudio_backend.opening import opened_studio
 from labelstudio_backend.settings import Settings
 from labelstudio_backend.suggest_options import SuggestOptions
 from labelstudio_backend.suggester import Suggester
@@ -35,7 +42,7 @@ def serve(
     settings: Settings,
     model: SessionOptions,
     options: SuggestOptions,
-    events: Events | None = None,
+    learning: LearningOptions | None = None,
 ) -> None:
     """Answer until SIGTERM or Ctrl-C; then finish or refuse within the grace of the settings."""
     configure_logging(settings.secrets)
@@ -44,23 +51,43 @@ def serve(
         model.model, lambda told: opened_session(model, told), settings.loading_seconds
     )
     images = LabelStudioImages.of(settings)
-    suggester = Suggester(sessions, images, settings.limited(options), Answers())
+    options, memory = settings.limited(options), memory_of(settings)
+    suggester = Suggester(sessions, images, options, Answers(), memory)
     work = WorkQueue[bytes](settings.workers, settings.queue)
-    app = create_app(
-        settings,
-        suggester,
-        sessions,
-        events or NotLearning(),
-        work=work,
-        gauges=_gauges_of(sessions, images, suggester.answers),
-    )
-    sessions.start()
-    server = Server(app, settings, work)
-    try:
+    with ExitStack() as open_things:
+        open_things.callback(images.close)
+        events: Events = NotLearning()
+        if learning is not None and learning.learn:
+            stopping = threading.Event()
+            studio = open_things.enter_context(opened_studio(settings, stopping.is_set))
+            workshop = Workshop(studio, suggester, sessions, images, memory, settings, options)
+            events = door = _door(workshop, learning)
+            open_things.callback(door.close)
+            open_things.callback(stopping.set)  # first of all: it ends waits for Label Studio
+        app = create_app(
+            settings,
+            suggester,
+            sessions,
+            events,
+            work=work,
+            gauges=_gauges_of(sessions, images, suggester.answers),
+        )
+        sessions.start()
         suggester.find_weights()
-        server.run(sockets=[listening(settings)])
-    finally:
-        images.close()
+        Server(app, settings, work).run(sockets=[listening(settings)])
+
+
+def _door(workshop: Workshop, learning: LearningOptions) -> LearningDoor:
+    """The door for corrections, open."""
+    settings = workshop.settings
+    if settings.api_key is None or settings.data is None:
+        raise OptionError(
+            "--learn reads what people answered from Label Studio: set LABEL_STUDIO_API_KEY to a "
+            "personal access token of somebody who may see the projects"
+        )
+    door = LearningDoor(Learner(workshop, settings.data, learning.learn_after))
+    door.start()
+    return door
 
 
 class _Counts(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 
 from labelstudio_backend.addresses import origins_of_host, server_of
 from labelstudio_backend.suggest_options import SuggestOptions
@@ -34,6 +35,7 @@ _ENVIRONMENT = {
     "OVSEG_WORKERS": "workers",
     "OVSEG_LOADING_SECONDS": "loading_seconds",
     "OVSEG_GRACE_SECONDS": "grace_seconds",
+    "OVSEG_DATA": "data",
 }
 
 
@@ -53,6 +55,7 @@ class Settings:
     workers: int = 2  # requests in work at a time; the device runs one network pass at a time
     loading_seconds: float = 60.0  # how long a request waits for the weights
     grace_seconds: float = 25.0  # time to finish when the server is stopped
+    data: Path | None = None  # folder for what outlives a stop; None: nothing does
     api_key: str | None = field(default=None, repr=False)  # personal access token
     basic_auth_user: str | None = field(default=None, repr=False)
     basic_auth_pass: str | None = field(default=None, repr=False)
@@ -130,6 +133,7 @@ def read_settings(environment: Mapping[str, str], flags: Mapping[str, object]) -
         for variable, name in _ENVIRONMENT.items()
         if environment.get(variable, "").strip()
     }
+    values.setdefault("data", _state_folder(environment))
     known = {each.name for each in fields(Settings)}
     for name, value in flags.items():
         if name not in known:
@@ -138,7 +142,14 @@ def read_settings(environment: Mapping[str, str], flags: Mapping[str, object]) -
             )
         if value is not None:
             values[name] = value
+    values["data"] = Path(str(values["data"])).expanduser()
     return read_options(Settings, values)
+
+
+def _state_folder(environment: Mapping[str, str]) -> Path:
+    """Where programs of this user keep what they know, by the convention of the desktop."""
+    base = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "ovseg-annotate" / "label-studio"
 
 
 def is_loopback(host: str) -> bool:

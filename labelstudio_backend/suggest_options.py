@@ -38,6 +38,7 @@ class SuggestOptions:
     brushes_per_task: int = 20  # beyond, one brush holds all regions of a label
     minimum_share: float = 0.01  # of the picture, for a choice to hold
     remember_prompts: bool = True  # what was typed is looked for in the project's next tasks, too
+    learn: bool = False  # from what people answer; set by connect --learn
     session: str = ""  # what else was set on the session, in words: part of the version
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class SuggestOptions:
         """Differs whenever an answer may; limits of size only decide whether there is one."""
         usual = ReadingOptions()
         reading = replace(self.reading, **{name: getattr(usual, name) for name in _LIMITS})
-        return digest_text(replace(self, reading=reading, remember_prompts=True))
+        return digest_text(replace(self, reading=reading, remember_prompts=True, learn=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,17 @@ from labelstudio_backend.answers import Answers
 from labelstudio_backend.errors import LabelConfigError
 from labelstudio_backend.interactive import answer_person
 from labelstudio_backend.label_config import LabelingConfig, read_label_config
+from labelstudio_backend.memory import Memory
 from labelstudio_backend.pictures import DecodedPictures, Picture, Source, digest_of, sources_of
-from labelstudio_backend.predictions import Canvas, score_of
-from labelstudio_backend.projects import Projects, ProjectState
+from labelstudio_backend.predictions import Canvas, score_of, task_score
+from labelstudio_backend.projects import ProjectState
 from labelstudio_backend.suggest_options import SuggestOptions, with_extra_params
 from labelstudio_backend.wire import Prediction, PredictRequest, Task
 from labelstudio_backend.words import words_of_controls
 from ovseg_annotate._version import __version__
 from ovseg_annotate.catalog import weights_digest
 from ovseg_annotate.errors import Cancelled, ModelError, OvsegError
+from ovseg_annotate.lessons.lesson import Lesson
 
 if TYPE_CHECKING:
     from ovseg_annotate.session import Session
@@ -63,6 +65,7 @@ class _Asked:
     config: LabelingConfig
     options: SuggestOptions
     state: ProjectState
+    lesson: Lesson | None  # what corrections taught
     version: str
 
 
@@ -84,13 +87,20 @@ class Suggester:
     """Turns requests into suggestions; safe to share between threads and between projects."""
 
     def __init__(
-        self, sessions: Sessions, images: TaskImages, options: SuggestOptions, answers: Answers
+        self,
+        sessions: Sessions,
+        images: TaskImages,
+        options: SuggestOptions,
+        answers: Answers,
+        memory: Memory | None = None,
     ) -> None:
         self.answers = answers
         self._sessions = sessions
         self._images = images
         self._options = options
-        self._projects = Projects()
+        memory = memory or Memory()
+        self._projects = memory.projects
+        self._lessons = memory.lessons
         self._pictures = DecodedPictures()
         self._weights: str | None = None
         self._said: dict[str, None] = {}
@@ -129,6 +139,8 @@ class Suggester:
         self._weights = session.engine.card.weights_digest
         known = self._projects.state(request.project)
         asked = self._asked(config, request.extra_params or known.extra_params, request.project)
+        if asked.lesson is not None:
+            session = session.taught(asked.lesson)
         look = Look(session, asked.options, stopped, self._say)
         if request.context is None:
             return tuple(self._batch(request.tasks, asked, look))
@@ -141,17 +153,19 @@ class Suggester:
         self._say(chosen.warnings)
         options = chosen.options
         state = self._projects.state(project) if options.remember_prompts else ProjectState()
+        lesson = self._lessons.of(project)
         # Prompts and warnings of the config change no answer.
         parts = (
             self._sessions.model,
             self._weights_digest(),
             repr((config.images, config.controls)),
             options.identity,
-            repr(state.typed),
+            state.identity,
             __version__,
+            *(() if lesson is None else (lesson.digest,)),
         )
         digest = hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
-        return _Asked(config, options, state, f"ovseg-{digest[:12]}")
+        return _Asked(config, options, state, lesson, f"ovseg-{digest[:12]}")
 
     def _weights_digest(self) -> str:
         self.find_weights()
@@ -186,8 +200,7 @@ class Suggester:
         def made() -> Prediction:
             drawn = [suggestions(look, subject) for subject in self._read(fetched, asked)]
             items = tuple(item for each in drawn for item in each.items)
-            regions = [region for each in drawn for region in each.regions]
-            return Prediction(items, score_of(regions), asked.version)
+            return Prediction(items, task_score(drawn), asked.version)
 
         try:
             fetched = fetching.result()

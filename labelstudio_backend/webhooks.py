@@ -57,16 +57,19 @@ class Events(Protocol):
 
 
 class NotLearning:
-    """Says honestly that nothing learns from corrections yet."""
+    """Says honestly that nothing is learnt from corrections."""
 
     def take(self, event: Event) -> Receipt:
         if event.action == START_TRAINING:
-            _log.warning("project %d asked for training: nothing learns yet", event.project)
-            return Receipt(
-                "nothing was started: this version does not learn from corrections; they are "
-                "safe in Label Studio"
+            _log.warning(
+                "project %d asked for training: start with serve --learn to learn from corrections",
+                event.project,
             )
-        return Receipt("noted; this version does not learn from corrections")
+            return Receipt(
+                "nothing was started: this server was started without --learn; the corrections "
+                "are safe in Label Studio"
+            )
+        return Receipt("noted; this server was started without --learn")
 
 
 def read_event(body: Field) -> Event | None:

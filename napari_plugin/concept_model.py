@@ -7,10 +7,10 @@ from enum import IntEnum
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtGui import QColor, QIcon, QPixmap
 
 from napari_plugin.concept_table import ConceptRow, ConceptTable
 from napari_plugin.segmented_picture import Statistics
+from napari_plugin.swatches import swatch_of
 from ovseg_annotate.errors import OvsegError
 
 
@@ -45,7 +45,6 @@ _HEADINGS = {
 }
 _EDITABLE = (Column.NAME, Column.PHRASES)
 _TICKED = (Column.VISIBLE, Column.LOCK)
-_SWATCH = 16  # px
 
 
 class ConceptModel(QAbstractTableModel):
@@ -108,7 +107,7 @@ class ConceptModel(QAbstractTableModel):
             ticked = row.visible if column is Column.VISIBLE else row.locked
             return Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
         if role == Qt.ItemDataRole.DecorationRole and column is Column.COLOUR:
-            return _swatch(QColor(*self._table.colours[index.row()]))
+            return swatch_of(self._table.colours[index.row()])
         if role == Qt.ItemDataRole.ToolTipRole:
             return f"{row.concept}\n{_HEADINGS[column][1]}"
         return None
@@ -160,15 +159,6 @@ class ConceptModel(QAbstractTableModel):
         if self._count:
             last = self.index(self._count - 1, len(Column) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
-
-
-def _swatch(colour: QColor) -> QIcon:
-    """The colour as it is, also in the chosen row, where Qt would tint it."""
-    pixels = QPixmap(_SWATCH, _SWATCH)
-    pixels.fill(colour)
-    icon = QIcon(pixels)
-    icon.addPixmap(pixels, QIcon.Mode.Selected)
-    return icon
 
 
 def _percentage(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QMenu,
     QMessageBox,
     QPushButton,
     QTableView,
@@ -30,6 +32,7 @@ _LEAST_ROWS = 5
 _ROW_HEIGHT = 24  # px
 _NARROW = 26  # px
 _WIDE = 150  # px, of what is not stretched
+_ROOM_FOR_PHRASES = 360  # px of the table
 
 
 class ConceptPanel(QWidget):
@@ -51,12 +54,16 @@ class ConceptPanel(QWidget):
         )
         self.add_button = _button("Add", "Add what is typed on the left.")
         self._selection = QItemSelectionModel(self.model)
+        self._header = QHeaderView(Qt.Orientation.Horizontal)
         self.view = self._made_view()
         self.remove_button = _button("Remove", "Remove the chosen concept and its pixels.")
         self.up_button = _button("Up", "Move the chosen concept up; its label number changes.")
         self.down_button = _button("Down", "Move the chosen concept down.")
-        self.import_button = _button("Import...", "Read concepts from a YAML or text file.")
-        self.export_button = _button("Export...", "Write the concepts to a YAML or text file.")
+        self.file_button = _button("File", "Read or write the concepts as a YAML or text file.")
+        menu = QMenu(self.file_button)
+        self.read_action: Any = menu.addAction("Read concepts...")
+        self.write_action: Any = menu.addAction("Write these concepts...")
+        self.file_button.setMenu(menu)
         self._lay_out()
         self._connect()
 
@@ -101,13 +108,23 @@ class ConceptPanel(QWidget):
     def close_model(self) -> None:
         self.model.close()
 
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """Names go before phrases where there is little room."""
+        super().resizeEvent(event)
+        narrow = self.view.width() < _ROOM_FOR_PHRASES
+        self.view.setColumnHidden(Column.PHRASES, narrow)
+        self._header.setSectionResizeMode(
+            Column.NAME,
+            QHeaderView.ResizeMode.Stretch if narrow else QHeaderView.ResizeMode.ResizeToContents,
+        )
+
     def _made_view(self) -> QTableView:
         view = QTableView()
         view.setModel(self.model)
         view.setSelectionModel(self._selection)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        header = QHeaderView(Qt.Orientation.Horizontal)
+        header = self._header
         numbers = QHeaderView(Qt.Orientation.Vertical)
         view.setHorizontalHeader(header)
         view.setVerticalHeader(numbers)
@@ -120,7 +137,10 @@ class ConceptPanel(QWidget):
         header.setMinimumSectionSize(_NARROW)
         view.setColumnWidth(Column.COLOUR, _NARROW)
         view.setMinimumHeight(_ROW_HEIGHT * (_LEAST_ROWS + 1))
-        view.setToolTip("Choose a row to paint and to point with that concept.")
+        view.setToolTip(
+            "Choose a row to paint and to point with that concept. Phrases are shown where there "
+            "is room for them."
+        )
         return view
 
     def _lay_out(self) -> None:
@@ -133,8 +153,7 @@ class ConceptPanel(QWidget):
             self.remove_button,
             self.up_button,
             self.down_button,
-            self.import_button,
-            self.export_button,
+            self.file_button,
         ):
             bottom.addWidget(button)
         column.addLayout(top)
@@ -147,8 +166,8 @@ class ConceptPanel(QWidget):
         self.remove_button.clicked.connect(self.remove)
         self.up_button.clicked.connect(lambda: self.move_row(-1))
         self.down_button.clicked.connect(lambda: self.move_row(1))
-        self.import_button.clicked.connect(self._ask_and_read)
-        self.export_button.clicked.connect(self._ask_and_write)
+        self.read_action.triggered.connect(self._ask_and_read)
+        self.write_action.triggered.connect(self._ask_and_write)
         self.view.clicked.connect(self._clicked)
         self._selection.currentRowChanged.connect(lambda index, _: self.chosen.emit(index.row()))
 
@@ -161,12 +180,12 @@ class ConceptPanel(QWidget):
                 self._table.set_colour(row, rgb)
 
     def _ask_and_read(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Import concepts", "", _FILES)
+        name, _ = QFileDialog.getOpenFileName(self, "Read concepts", "", _FILES)
         if name:
             self._try(lambda: self._table.read(Path(name)))
 
     def _ask_and_write(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Export concepts", "words.yaml", _FILES)
+        name, _ = QFileDialog.getSaveFileName(self, "Write concepts", "words.yaml", _FILES)
         if name:
             self._try(lambda: self._table.write(Path(name)))
 

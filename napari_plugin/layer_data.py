@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ovseg_annotate.geometry import Polygon, Ring, Size
-from ovseg_annotate.provenance import Provenance
-from ovseg_annotate.vocabulary import Colour, Vocabulary
-
 if TYPE_CHECKING:
+    from ovseg_annotate.geometry import Polygon, Ring, Size
+    from ovseg_annotate.provenance import Provenance
     from ovseg_annotate.regions import AnnotatedImage, Region
+    from ovseg_annotate.vocabulary import Colour, Vocabulary
 
 Labels: TypeAlias = NDArray[np.unsignedinteger]
 # napari's own form: the data, the keyword arguments of `add_<kind>`, the kind.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ovseg_annotate.catalog import ModelEntry, State, engine_named, engines, models, parse_model
+if TYPE_CHECKING:
+    from ovseg_annotate.catalog import ModelEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class ModelOffer:
 
 def model_offers() -> tuple[ModelOffer, ...]:
     """What the catalogue knows; asks no network."""
+    from ovseg_annotate.catalog import State, engines, models  # noqa: PLC0415  slow to import
+
     known = models()
     here = [entry for entry in known if entry.state is not State.DOWNLOADABLE]
     elsewhere = [entry for entry in known if entry.state is State.DOWNLOADABLE]
@@ -30,11 +34,15 @@ def model_offers() -> tuple[ModelOffer, ...]:
 
 def offer_of(name: str) -> ModelOffer:
     """A model that a person named; an error where it cannot be one."""
+    from ovseg_annotate.catalog import engine_named, parse_model  # noqa: PLC0415  slow to import
+
     model = parse_model(name)
     return ModelOffer(str(model), str(model), engine_named(model.engine).description)
 
 
 def _offer(entry: ModelEntry, engine: str, method: str) -> ModelOffer:
+    from ovseg_annotate.catalog import State  # noqa: PLC0415  slow to import
+
     name = f"{engine}@{entry.weights}"
     to_fetch = entry.state is State.DOWNLOADABLE
     return ModelOffer(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_plugin.drafts import Mask
 from napari_plugin.layer_data import Labels, vertices_of
 from napari_plugin.pictures import Plane
+from napari_plugin.uncertain_places import Place, places_of
 from ovseg_annotate.label_map import LabelMap
 from ovseg_annotate.region_options import RegionOptions
 from ovseg_annotate.vocabulary import Vocabulary
@@ -36,6 +37,7 @@ class Outlines:
     labels: NDArray[np.int64]
     scores: NDArray[np.float64]  # mean confidence of the region
     regions: NDArray[np.int64]  # parts of one region share their number
+    places: tuple[Place, ...] = ()  # in doubt, the most first
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -59,6 +61,7 @@ def outlines_of(drawn: Drawn, options: RegionOptions) -> Outlines:
         labels=np.array([label_of[region.concept] for _, region, _ in parts], np.int64),
         scores=np.array([region.confidence for _, region, _ in parts], np.float64),
         regions=np.array([number for number, _, _ in parts], np.int64),
+        places=places_of(label_map, regions),
     )
 
 

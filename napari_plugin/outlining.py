@@ -75,6 +75,7 @@ class Outliner:
 
     def _take(self, result: tuple[SegmentedPicture, Outlines]) -> None:
         picture, outlines = result
+        picture.places[outlines.plane] = outlines.places
         if len(outlines) > MOST_POLYGONS:
             self._end(
                 OptionError(

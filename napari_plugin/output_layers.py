@@ -24,7 +24,7 @@ from napari_plugin.outlines import Outlines
 from napari_plugin.pictures import PictureSource, Plane
 from ovseg_annotate.vocabulary import Vocabulary
 
-_CHUNK = 14_000  # vertices added at once, or little more: the window answers between two chunks
+_CHUNK = 20_000  # vertices added at once, or little more: the window answers between two chunks
 
 
 class OutputLayers:

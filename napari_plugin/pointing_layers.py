@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_plugin.drafts import relabelling
 from napari_plugin.layer_data import label_colours, rgba
-from napari_plugin.pictures import PictureSource, Plane
-from ovseg_annotate.errors import VocabularyError
 from ovseg_annotate.label_map import label_dtype
-from ovseg_annotate.pointing.marks import AreaMark, BoxMark, Mark, PointMark
-from ovseg_annotate.vocabulary import Vocabulary
 
-_CLASS = "class"  # columns of the features
-_POSITIVE = "positive"
+if TYPE_CHECKING:
+    from napari_plugin.pictures import PictureSource, Plane
+    from ovseg_annotate.pointing.marks import Mark
+    from ovseg_annotate.vocabulary import Vocabulary
+
+CLASS = "class"  # columns of the features
+POSITIVE = "positive"
 
 
 class Tool(StrEnum):
@@ -55,7 +54,7 @@ class PointingLayers:
     def choose(self, vocabulary: Vocabulary, label: int, *, positive: bool) -> None:
         """What is marked from now on belongs to this concept, or does not."""
         colour = np.array([rgba(vocabulary.colours[label - 1])])
-        marks = {_CLASS: vocabulary.names[label - 1], _POSITIVE: positive}
+        marks = {CLASS: vocabulary.names[label - 1], POSITIVE: positive}
         scribbles, points, boxes = (self.layer(tool) for tool in Tool)
         if scribbles is not None:
             scribbles.selected_label = label
@@ -84,15 +83,10 @@ class PointingLayers:
 
     def marks(self, plane: Plane, vocabulary: Vocabulary) -> tuple[Mark, ...]:
         """Everything that was marked in a plane."""
-        names = set(vocabulary.names)
-        found = (*self._areas(plane, vocabulary), *self._points(plane), *self._boxes(plane))
-        for mark in found:
-            if mark.concept not in names:
-                raise VocabularyError(
-                    f"a mark belongs to {mark.concept!r}, which is not in the table (any more); "
-                    "add that concept, or delete the mark"
-                )
-        return found
+        from napari_plugin.layer_marks import layer_marks  # noqa: PLC0415  slow to import
+
+        scribbles, points, boxes = (self.layer(tool) for tool in Tool)
+        return layer_marks(scribbles, points, boxes, plane, vocabulary)
 
     def _made(self, tool: Tool, vocabulary: Vocabulary) -> Any:
         frame = self._source.frame.keywords()
@@ -104,7 +98,7 @@ class PointingLayers:
             layer = self._viewer.add_labels(data, name=name, colormap=colours, **frame)
             layer.brush_size = max(3, min(shape[-2:]) // 100)
             return layer
-        features = {_CLASS: np.empty(0, object), _POSITIVE: np.empty(0, np.bool_)}
+        features = {CLASS: np.empty(0, object), POSITIVE: np.empty(0, np.bool_)}
         keywords: dict[str, Any] = {"ndim": len(shape), "name": name, "features": features}
         if tool is Tool.POINT:
             side = max(4, min(shape[-2:]) // 60)
@@ -112,58 +106,3 @@ class PointingLayers:
         layer = self._viewer.add_shapes(face_color="transparent", **keywords, **frame)
         layer.current_edge_width = max(1.0, min(shape[-2:]) / 300)
         return layer
-
-    def _areas(self, plane: Plane, vocabulary: Vocabulary) -> Iterator[Mark]:
-        layer = self.layer(Tool.SCRIBBLE)
-        if layer is not None:
-            labels = layer.data[plane]
-            for label, concept in enumerate(vocabulary.names, start=1):
-                mask: NDArray[np.bool_] = labels == label
-                if mask.any():
-                    yield AreaMark(concept, mask)
-
-    def _points(self, plane: Plane) -> Iterator[Mark]:
-        layer = self.layer(Tool.POINT)
-        if layer is not None:
-            rows = zip(layer.data, layer.features[_CLASS], layer.features[_POSITIVE], strict=True)
-            for place, concept, positive in rows:
-                if _is_on(place, plane):
-                    x, y = float(place[-1]) + 0.5, float(place[-2]) + 0.5
-                    yield PointMark(str(concept), x, y, bool(positive))
-
-    def _boxes(self, plane: Plane) -> Iterator[Mark]:
-        layer = self.layer(Tool.BOX)
-        if layer is not None:
-            rows = zip(layer.data, layer.features[_CLASS], layer.features[_POSITIVE], strict=True)
-            for corners, concept, positive in rows:
-                if _is_on(corners[0], plane):
-                    (top, left), (bottom, right) = (
-                        corners[:, -2:].min(axis=0) + 0.5,
-                        corners[:, -2:].max(axis=0) + 0.5,
-                    )
-                    yield BoxMark(
-                        str(concept), float(left), float(top), float(right), float(bottom),
-                        bool(positive),
-                    )  # fmt: skip
-
-
-def _is_on(place: NDArray[np.floating[Any]], plane: Plane) -> bool:
-    return tuple(np.round(place[:-2]).astype(int).tolist()) == plane
-
-
-def marks_of_corrections(
-    labels: NDArray[np.unsignedinteger],
-    persons: NDArray[np.bool_],
-    suggestion: NDArray[np.unsignedinteger],
-    vocabulary: Vocabulary,
-) -> tuple[Mark, ...]:
-    """What a person painted over is the new concept and is not the one that was proposed."""
-    marks: list[Mark] = []
-    for label, concept in enumerate(vocabulary.names, start=1):
-        gained = persons & (labels == label)
-        if gained.any():
-            marks.append(AreaMark(concept, gained))
-        lost = persons & (suggestion == label) & (labels != label)
-        if lost.any():
-            marks.append(AreaMark(concept, lost, positive=False))
-    return tuple(marks)

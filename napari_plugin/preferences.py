@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ovseg_annotate.catalog import DEFAULT_MODEL
 from ovseg_annotate.errors import OptionError
 
 PLUGIN = "ovseg-annotate"
+
+
+def _default_model() -> str:
+    from ovseg_annotate.catalog import DEFAULT_MODEL  # noqa: PLC0415  slow to import
+
+    return DEFAULT_MODEL
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """The `configurations` of the manifest, read and checked."""
 
-    model: str = DEFAULT_MODEL  # ENGINE@WEIGHTS
+    model: str = field(default_factory=_default_model)  # ENGINE@WEIGHTS
     device: str = "auto"  # auto, cpu, cuda, mps
     memory_gigabytes: float = 2.0  # of image features
     cache_folder: Path | None = None  # of image features on disk; None: memory only
     disk_gigabytes: float = 20.0
+    learning_folder: Path | None = None  # of journals and versions; None: they go with the dock
     server: str = "http://localhost:8080"  # Label Studio
     project: int = 0  # its project to send to; 0: ask
 
@@ -30,13 +36,13 @@ def read_preferences() -> Preferences:
 
     settings = get_plugin_settings(PLUGIN)
     inference, label_studio = settings.inference, settings.label_studio
-    folder = str(inference.cache_folder).strip()
     return Preferences(
         model=preferred_model(),
         device=str(inference.device),
         memory_gigabytes=float(inference.memory_gigabytes),
-        cache_folder=_folder(folder) if folder else None,
+        cache_folder=_folder("Folder for features", inference.cache_folder),
         disk_gigabytes=float(inference.disk_gigabytes),
+        learning_folder=_folder("Folder for what is learnt", inference.learning_folder),
         server=str(label_studio.server).strip().rstrip("/"),
         project=int(label_studio.project),
     )
@@ -46,7 +52,7 @@ def preferred_model() -> str:
     """The model of the preferences, whatever else they say."""
     from napari.settings import get_plugin_settings  # noqa: PLC0415  slow to import
 
-    return str(get_plugin_settings(PLUGIN).inference.model).strip() or DEFAULT_MODEL
+    return str(get_plugin_settings(PLUGIN).inference.model).strip() or _default_model()
 
 
 def choose_model(name: str) -> None:
@@ -56,11 +62,14 @@ def choose_model(name: str) -> None:
     get_plugin_settings(PLUGIN).inference.model = name
 
 
-def _folder(text: str) -> Path:
+def _folder(title: str, setting: object) -> Path | None:
+    text = str(setting).strip()
+    if not text:
+        return None
     path = Path(text).expanduser()
     if not path.is_absolute():
         raise OptionError(
-            f"Preferences > Open-vocabulary annotation: the cache folder {text!r} is relative to "
-            "nothing; write the whole path, or leave it empty to keep features in memory only"
+            f"Preferences > Open-vocabulary annotation > {title}: {text!r} is relative to nothing; "
+            "write the whole path, or leave it empty to keep nothing on disk"
         )
     return path

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from psygnal import Signal
 
+from napari_plugin.answers import Learnt, PlaneAnswer
 from napari_plugin.export_kinds import ExportKind
 from napari_plugin.lanes import Errand, Lane
 from napari_plugin.monitor import Monitor, Report
@@ -24,7 +25,7 @@ from napari_plugin.pictures import (
 )
 from napari_plugin.preferences import Preferences
 from napari_plugin.segmented_picture import SegmentedPicture
-from napari_plugin.suggesting import Lesson, Request, Suggestion, Suggestor
+from napari_plugin.suggesting import Request, Suggestion, Suggestor
 from napari_plugin.workspace import Workspace
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import Cancelled, ImageError, OptionError, OvsegError
@@ -61,6 +62,7 @@ class SegmentPresenter:
     warned: ClassVar[Signal] = Signal(str)  # what the engine wants the person to know
     said: ClassVar[Signal] = Signal(str)
     threshold_used: ClassVar[Signal] = Signal(float)
+    learnt: ClassVar[Signal] = Signal(Learnt)
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class SegmentPresenter:
         self._preferences = preferences
         self._outliner = Outliner(lanes.outlining, lanes.steps, self._end_outlines)
         self._wanted: dict[Plane, None] = {}  # asked for and not shown yet, in order
+        self._learns = False  # the run under way begins with learning, which is not done yet
         self._warned: set[str] = set()  # since Segment was last pressed
         workspace.table.relabelled.connect(self._forget_numbers)
         workspace.table.looks_changed.connect(self._follow_shown)
@@ -83,6 +86,11 @@ class SegmentPresenter:
     def busy(self) -> bool:
         """Whether suggestions are being made."""
         return self._lanes.suggesting.monitor is not None
+
+    @property
+    def learns(self) -> bool:
+        """Whether something is being learnt; another run would stop that."""
+        return self.busy and self._learns
 
     @property
     def idle(self) -> bool:
@@ -135,24 +143,25 @@ class SegmentPresenter:
         return True
 
     def learn(self, settings: Settings) -> None:
-        """Take marks and corrections as examples, and suggest again."""
-        lessons = self.workspace.lessons()
+        """Learn from marks and corrections, and suggest again; what a person did stays."""
+        answers = self.workspace.answers()
         picture = self.workspace.picture
         if picture is None:
             return
         self._wanted = dict.fromkeys((self.workspace.plane, *picture.planes, *self._wanted))
-        self._start(picture, settings, lessons)
+        self._start(picture, settings, answers)
 
     def check_pointable(self) -> None:
         """Refuse marks for a model that is open and cannot use them."""
         self._suggestor.check_pointable(self._preferences())
 
-    def unlearn(self, settings: Settings) -> None:
-        """Forget all examples, and suggest again from words alone."""
-        if self.busy:
-            raise OptionError("a run is under way; cancel it first")
-        self._suggestor.unlearn()
-        self.refresh(settings)
+    def undo_learning(self, settings: Settings) -> None:
+        """Go back to before the last Learn, and suggest again."""
+        self._learn_otherwise(self._suggestor.learning.undo, settings)
+
+    def use_version(self, name: str, settings: Settings) -> None:
+        """Suggest again with another version; "" is the model as it came."""
+        self._learn_otherwise(lambda: self._suggestor.learning.use(name), settings)
 
     def cancel(self) -> None:
         """Stop at once as far as the person sees; the network ends with its batch of windows."""
@@ -199,9 +208,19 @@ class SegmentPresenter:
         """The dock goes away; what is in the viewer stays."""
         self.halt()
         self.workspace.close()
+        self._suggestor.close()
+
+    def _learn_otherwise(self, change: Callable[[], Learnt], settings: Settings) -> None:
+        if self.busy:
+            raise OptionError("a run is under way; cancel it first")
+        self.learnt.emit(change())
+        self.refresh(settings)
 
     def _start(
-        self, picture: SegmentedPicture, settings: Settings, lessons: tuple[Lesson, ...] = ()
+        self,
+        picture: SegmentedPicture,
+        settings: Settings,
+        answers: tuple[PlaneAnswer, ...] = (),
     ) -> None:
         request = Request(
             source=picture.source,
@@ -210,15 +229,21 @@ class SegmentPresenter:
             annotate=settings.annotate,
             regions=settings.regions,
             preferences=self._preferences(),
-            lessons=lessons,
+            answers=answers,
         )
 
-        def work(monitor: Monitor) -> Iterator[Suggestion]:
+        def work(monitor: Monitor) -> Iterator[Suggestion | Learnt]:
             return self._suggestor.suggestions(request, monitor)
 
-        self._lanes.suggesting.start(
-            Errand(work, lambda suggestion: self._show(picture, suggestion), self._end_run)
-        )
+        def take(result: Suggestion | Learnt) -> None:
+            if isinstance(result, Learnt):
+                self._learns = False
+                self.learnt.emit(result)
+            else:
+                self._show(picture, result)
+
+        self._learns = bool(answers)
+        self._lanes.suggesting.start(Errand(work, take, self._end_run))
         self.busy_changed.emit(True)  # noqa: FBT003
 
     def _show(self, picture: SegmentedPicture, suggestion: Suggestion) -> None:

@@ -61,6 +61,10 @@ class ReviewDesk:
         self._saved = labels
         self._thread.save(picture, labels)
 
+    def wait_until_saved(self) -> None:
+        """Until the disk has everything that was handed over; not for the window's thread."""
+        self._thread.wait()
+
     def accept(self) -> None:
         """The picture is right as it is now."""
         picture, labels = self._picture, self._layers.labels

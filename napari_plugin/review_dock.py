@@ -8,27 +8,37 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QShortcut, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QShortcut, QVBoxLayout, QWidget
 
 from napari_plugin.notices import errors_shown, show_error
 from napari_plugin.preferences import Preferences, read_preferences
 from napari_plugin.review_desk import ReviewDesk
-from napari_plugin.review_list import Arrangement, counts
+from napari_plugin.review_files import asked_files, asked_folder
+from napari_plugin.review_learning import (
+    Models,
+    News,
+    Ranked,
+    learn,
+    look,
+    models_of,
+    suggest_all,
+    undo_learning,
+)
+from napari_plugin.review_list import Arrangement, Order, counts
 from napari_plugin.review_model import ReviewModel
 from napari_plugin.review_panel import ReviewPanel
-from napari_plugin.review_run import SuggestRun
+from napari_plugin.review_run import ReviewRun, ReviewWork, Steps, Told, work_of
 from napari_plugin.review_state import OpenPicture, open_review, usual_run_folder
-from napari_plugin.review_suggesting import Opener, Suggested, SuggestRequest, opener_of
+from napari_plugin.review_suggesting import Suggested, SuggestRequest
 from napari_plugin.review_thread import Done
 from napari_plugin.sessions import SessionKeeper
 from ovseg_annotate.errors import OvsegError, RunError
-from ovseg_annotate.image.reading import SUFFIXES
 from ovseg_annotate.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import napari.viewer
 
-OpenerMaker: TypeAlias = Callable[[SessionKeeper, Preferences], Opener]
+ModelsMaker: TypeAlias = Callable[[SessionKeeper, Preferences], Models]
 
 _SAVE_AFTER = 500  # ms without a stroke
 _LOOK_EVERY = 100  # ms, at the progress of a run
@@ -43,13 +53,13 @@ class ReviewDock(QWidget):
     _done = Signal(object)  # Done, from the thread of the review
 
     def __init__(
-        self, napari_viewer: napari.viewer.Viewer, opener_maker: OpenerMaker = opener_of
+        self, napari_viewer: napari.viewer.Viewer, models_of: ModelsMaker = models_of
     ) -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self._opener_maker = opener_maker
+        self._models_of = models_of
         self._keeper = SessionKeeper()
-        self._work = _Work()
+        self._work = ReviewWork()
         self.panel = ReviewPanel()
         self._model = ReviewModel()
         self.panel.set_list(self._model)
@@ -60,6 +70,7 @@ class ReviewDock(QWidget):
         self._look_timer = _timer(self, _LOOK_EVERY, self._show_progress)
         self._save_timer.setSingleShot(True)
         self._inputs: tuple[Path, ...] = ()
+        self._said = ""  # what the run under way came to
         self._connect()
 
     @property
@@ -83,30 +94,25 @@ class ReviewDock(QWidget):
             self.panel.tell_source(len(review.items), inputs, review.folder.path)
             if review.vocabulary is not None:
                 self.panel.words_edit.setText(str(review.vocabulary))
+                self.panel.words_edit.setCursorPosition(0)
             self._arrange()
             self._go_to_row(0)
 
     def suggest(self) -> None:
         """Have suggestions made for every picture without any."""
-        with errors_shown():
-            desk = self._work.desk
-            if desk is None:
-                raise RunError("there are no pictures yet; choose a folder first")
-            if self._work.run is not None:
-                return
-            preferences = read_preferences()
-            request = SuggestRequest(
-                preferences,
-                Vocabulary.parse(self.panel.words_edit.text()),
-                desk.position or 0,
-                self.panel.replace_box.isChecked(),
-            )
-            desk.save()
-            run = SuggestRun(self._take_suggestion, self._end_run)
-            self._work.run = run
-            self.panel.set_busy(busy=True)
-            self._look_timer.start()
-            run.start(desk.review, request, self._opener_maker(self._keeper, preferences))
+        self._run(suggest_all)
+
+    def learn(self) -> None:
+        """Learn from all corrections; a better version suggests for all open pictures."""
+        self._run(learn)
+
+    def undo_learning(self) -> None:
+        """Back to the version before."""
+        self._run(undo_learning)
+
+    def rank(self) -> None:
+        """Find out which open pictures are the most useful to answer."""
+        self._run(look)
 
     def cancel(self) -> None:
         """Stop suggesting; what is done is kept."""
@@ -139,6 +145,24 @@ class ReviewDock(QWidget):
         self._model.arrange(None, Arrangement())
         self.panel.set_open(is_open=False)
 
+    def _run(self, steps: Steps) -> None:
+        """Have something done in the worker; one thing at a time."""
+        with errors_shown():
+            desk = self._work.desk
+            if desk is None:
+                raise RunError("there are no pictures yet; choose a folder first")
+            if self._work.run is not None:
+                return
+            preferences = read_preferences()
+            words = Vocabulary.parse(self.panel.words_edit.text())
+            again = self.panel.replace_box.isChecked()
+            request = SuggestRequest(preferences, words, desk.position or 0, again)
+            work = work_of(desk, steps, request, self._models_of(self._keeper, preferences))
+            self._work.run = ReviewRun(self._take_told, self._end_run)
+            self.panel.set_busy(busy=True)
+            self._look_timer.start()
+            self._work.run.start(work)
+
     def _connect(self) -> None:
         panel = self.panel
         panel.folder_button.clicked.connect(self._ask_for_folder)
@@ -146,46 +170,47 @@ class ReviewDock(QWidget):
         panel.records_edit.editingFinished.connect(self._change_records)
         panel.suggest_button.clicked.connect(self.suggest)
         panel.cancel_button.clicked.connect(self.cancel)
+        panel.learn_button.clicked.connect(self.learn)
+        panel.undo_button.clicked.connect(self.undo_learning)
         panel.state_box.currentTextChanged.connect(self._arrange)
-        panel.order_box.currentTextChanged.connect(self._arrange)
+        panel.order_box.currentTextChanged.connect(self._change_order)
         panel.search_edit.textChanged.connect(self._arrange)
         panel.row_chosen.connect(self._show_row)
         panel.concept_box.activated.connect(self._choose_concept)
-        panel.previous_button.clicked.connect(self._previous)
-        panel.next_button.clicked.connect(self._next)
+        panel.previous_button.clicked.connect(lambda: self.step(-1))
+        panel.next_button.clicked.connect(lambda: self.step(1))
         panel.accept_button.clicked.connect(self.accept)
         panel.restore_button.clicked.connect(self.restore)
         self._done.connect(self._take)
         for keys, act in (
-            ("Alt+Left", self._previous),
-            ("Alt+Right", self._next),
+            ("Alt+Left", lambda: self.step(-1)),
+            ("Alt+Right", lambda: self.step(1)),
             ("Alt+Return", self.accept),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(act)
         # Of a plain object, because this one is gone by then.
         self.destroyed.connect(self._work.close)
 
-    def _previous(self) -> None:
-        self.step(-1)
-
-    def _next(self) -> None:
-        self.step(1)
-
     def _ask_for_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Pictures, or a run folder")
-        if chosen:
-            self.open([Path(chosen)])
+        chosen = asked_folder(self)
+        if chosen is not None:
+            self.open([chosen])
 
     def _ask_for_files(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        chosen, _ = QFileDialog.getOpenFileNames(self, "Pictures", "", f"Pictures ({patterns})")
+        chosen = asked_files(self)
         if chosen:
-            self.open([Path(each) for each in chosen])
+            self.open(chosen)
 
     def _change_records(self) -> None:
         desk, text = self._work.desk, self.panel.records_edit.text().strip()
         if desk is not None and text and Path(text) != desk.review.folder.path:
             self.open(self._inputs, Path(text).expanduser().absolute())
+
+    def _change_order(self, text: str) -> None:
+        if text == Order.USEFUL and self._work.desk is not None:
+            self.rank()
+        else:
+            self._arrange()
 
     def _arrange(self) -> None:
         """Show the list as it is asked for now; the open picture stays open."""
@@ -251,15 +276,19 @@ class ReviewDock(QWidget):
         if self._work.run is not None:
             self.panel.tell_progress(self._work.run.monitor.latest)
 
-    def _take_suggestion(self, told: Suggested | OvsegError) -> None:
+    def _take_told(self, told: Told) -> None:
         desk = self._work.desk
         if isinstance(told, OvsegError):
             show_error(told)
-        elif desk is not None:
-            result = told.result
-            if result.error is not None:
-                show_error(result.error)
-            position = desk.review.position_of(result.picture.name)
+        elif isinstance(told, News):
+            self._said = told.sentence
+        elif isinstance(told, Ranked) and desk is not None:
+            desk.review.rank(told.choices)
+            self._said = told.choices[0].reason if told.choices else "nothing is left to answer"
+        elif isinstance(told, Suggested) and desk is not None:
+            if told.result.error is not None:
+                show_error(told.result.error)
+            position = desk.review.position_of(told.result.picture.name)
             if position is not None:
                 desk.suggested(position)
 
@@ -267,26 +296,13 @@ class ReviewDock(QWidget):
         self._work.run = None
         self._look_timer.stop()
         self.panel.set_busy(busy=False)
+        self.panel.say(self._said)
+        self._said = ""
         desk = self._work.desk
         if desk is not None and desk.picture is not None and desk.picture.annotated is None:
             desk.reopen()  # there are words now
         self._arrange()
         self.idle.emit()
-
-
-class _Work:
-    """What has to be ended in good order, whatever becomes of the window."""
-
-    def __init__(self) -> None:
-        self.desk: ReviewDesk | None = None
-        self.run: SuggestRun | None = None
-
-    def close(self) -> None:
-        if self.run is not None:
-            self.run.stop()
-        desk, self.desk = self.desk, None
-        if desk is not None:
-            desk.close()
 
 
 def _timer(owner: QWidget, interval: int, act: Callable[[], None]) -> QTimer:

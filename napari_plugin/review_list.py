@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ class Order(StrEnum):
 
     NAME = "by name"
     UNCERTAIN = "most uncertain first"
+    USEFUL = "most useful first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class ReviewItem:
 
     picture: Picture
     standing: Standing
+    rank: int | None = None  # among the open pictures, 0 the most useful; None: not ranked
+    reason: str = ""  # of the rank, for the person
 
     @property
     def state(self) -> PictureState:
@@ -47,6 +51,8 @@ class Arrangement:
         if self.order is Order.UNCERTAIN:
             # Of what nobody knows a margin, the order of the names is as good as any.
             shown.sort(key=lambda position: _margin(items[position]))
+        if self.order is Order.USEFUL:
+            shown.sort(key=lambda position: _rank(items[position]))
         return tuple(shown)
 
 
@@ -61,3 +67,8 @@ def counts(items: Sequence[ReviewItem]) -> dict[PictureState, int]:
 def _margin(item: ReviewItem) -> float:
     margin = item.standing.margin
     return 2.0 if margin is None else margin
+
+
+def _rank(item: ReviewItem) -> float:
+    """Answered pictures come last, in the order of names."""
+    return math.inf if item.rank is None or item.state is not PictureState.SUGGESTED else item.rank

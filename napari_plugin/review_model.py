@@ -9,8 +9,8 @@ from typing import Any
 from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
 
 from napari_plugin.review_list import Arrangement
-from napari_plugin.review_panel import swatch_of
 from napari_plugin.review_state import Review
+from napari_plugin.swatches import swatch_of
 from ovseg_annotate.run_folder import PictureState
 from ovseg_annotate.vocabulary import Colour
 
@@ -71,5 +71,6 @@ class ReviewModel(QAbstractListModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             margin = item.standing.margin
             sure = "" if margin is None else f", mean margin {margin:.2f}"
-            return f"{item.picture.path}\n{item.state}{sure}"
+            why = f"\n{item.reason}" if item.reason else ""
+            return f"{item.picture.path}\n{item.state}{sure}{why}"
         return None

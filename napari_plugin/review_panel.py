@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qtpy.QtCore import QAbstractItemModel, QEvent, QObject, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtCore import QAbstractItemModel, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -17,24 +16,24 @@ from qtpy.QtWidgets import (
     QListView,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_plugin.monitor import Report
 from napari_plugin.review_list import Arrangement, Order
+from napari_plugin.scrolled_column import ScrolledColumn
+from napari_plugin.swatches import swatch_of
 from ovseg_annotate.run_folder import PictureState
-from ovseg_annotate.vocabulary import Colour, Vocabulary
+from ovseg_annotate.vocabulary import Vocabulary
 
 ALL_STATES = "all"
 _LIST_HEIGHT = 140  # px at least
-_SWATCH = 12  # px
 _CHARACTERS = 6  # that a choice has room for at least
 
 
-class ReviewPanel(QScrollArea):
-    """The controls from top to bottom, scrolling on a small screen."""
+class ReviewPanel(ScrolledColumn):
+    """The controls from top to bottom."""
 
     row_chosen = Signal(int)  # of the list of pictures
 
@@ -59,8 +58,14 @@ class ReviewPanel(QScrollArea):
         self.cancel_button = _button("Cancel", "Stop suggesting; what is done is kept")
         self.progress = QProgressBar()
         self.progress.setToolTip("Pictures that got suggestions")
+        self.progress.setFormat("%v of %m")
+        self.status_label = _label("")
         self.state_box = _choice((ALL_STATES, *PictureState), "Show pictures in this state")
-        self.order_box = _choice(tuple(Order), "The order of the list")
+        self.order_box = _choice(
+            tuple(Order),
+            "The order of the list. Most useful first: in doubt, and unlike what was answered; the "
+            "model looks at every open picture once",
+        )
         self.search_edit = _line("Show pictures with this in their name", "part of a name")
         self.list_view = QListView()
         self.summary_label = _label("")
@@ -73,13 +78,22 @@ class ReviewPanel(QScrollArea):
         self.restore_button = _button(
             "Reset", "Give up the corrections of this picture, back to the suggestion"
         )
+        self.learn_button = _button(
+            "Learn",
+            "Learn from all corrections of the folder; a better version then suggests for every "
+            "picture that nobody has answered",
+        )
+        self.undo_button = _button(
+            "Undo Learn", "Back to the version before, for every picture that nobody has answered"
+        )
         self._lay_out()
         self.set_busy(busy=False)
         self.set_open(is_open=False)
 
     def set_busy(self, *, busy: bool) -> None:
         """Suggestions are being made, or not."""
-        self.suggest_button.setEnabled(not busy)
+        for button in (self.suggest_button, self.learn_button, self.undo_button):
+            button.setEnabled(not busy)
         self.cancel_button.setEnabled(busy)
         for widget in (self.folder_button, self.files_button, self.records_edit):
             widget.setEnabled(not busy)
@@ -141,13 +155,17 @@ class ReviewPanel(QScrollArea):
         if vocabulary is not None:
             for label in vocabulary.labels:
                 swatch = swatch_of(vocabulary.colours[label - 1])
-                self.concept_box.addItem(QIcon(swatch), vocabulary.names[label - 1], label)
+                self.concept_box.addItem(swatch, vocabulary.names[label - 1], label)
 
     def tell_progress(self, report: Report) -> None:
         """Where the run of suggestions stands."""
         self.progress.setRange(0, report.total)
         self.progress.setValue(report.done)
-        self.progress.setFormat(f"{report.text} %v of %m" if report.total else report.text)
+        self.say(report.text)
+
+    def say(self, text: str) -> None:
+        """Tell what is done, or what came of it."""
+        self.status_label.setText(text)
 
     def _lay_out(self) -> None:
         self.list_view.setUniformItemSizes(True)
@@ -161,6 +179,7 @@ class ReviewPanel(QScrollArea):
         form.addRow(self.replace_box)
         form.addRow(_row(self.suggest_button, self.cancel_button))
         form.addRow(self.progress)
+        form.addRow(self.status_label)
         form.addRow("Show", self.state_box)
         form.addRow("Order", self.order_box)
         form.addRow("Find", self.search_edit)
@@ -168,34 +187,14 @@ class ReviewPanel(QScrollArea):
         ending.addRow("Paint", self.concept_box)
         ending.addRow(_row(self.previous_button, self.next_button))
         ending.addRow(_row(self.accept_button, self.restore_button))
+        ending.addRow(_row(self.learn_button, self.undo_button))
         contents = QWidget()
         column = QVBoxLayout(contents)
         column.addLayout(form)
         column.addWidget(self.list_view, stretch=1)
         column.addWidget(self.summary_label)
         column.addLayout(ending)
-        self.setWidget(contents)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()  # the contents became wider, as when a theme styles them
-        return super().eventFilter(watched, event)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
-        """Wide enough never to scroll sideways, with room for the bar that scrolls down."""
-        hint, contents, bar = super().minimumSizeHint(), self.widget(), self.verticalScrollBar()
-        if contents is not None and bar is not None:
-            hint.setWidth(contents.minimumSizeHint().width() + bar.sizeHint().width())
-        return hint
-
-
-def swatch_of(colour: Colour) -> QPixmap:
-    """A small square of a colour."""
-    swatch = QPixmap(_SWATCH, _SWATCH)
-    swatch.fill(QColor(*colour))
-    return swatch
+        self.show_contents(contents)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -17,6 +17,7 @@ from napari_plugin.review_list import Arrangement, ReviewItem
 from ovseg_annotate.errors import RunError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.image import Image, ReadingOptions, read_image
+from ovseg_annotate.learning_loop.choice import Choice
 from ovseg_annotate.regions import AnnotatedImage, labels_of
 from ovseg_annotate.run_folder import (
     Picture,
@@ -54,6 +55,8 @@ class Review:
         """Use `open_review`; the folder is locked."""
         self.folder = folder
         self.settings = RunSettings.read(folder.path) if is_run_folder(folder.path) else None
+        self.restored: set[str] = set()  # pictures whose corrections were given up
+        self._ranks: dict[str, tuple[int, str]] = {}  # of open pictures, by name; with the reason
         self._items = [ReviewItem(picture, folder.standing(picture)) for picture in pictures]
 
     @property
@@ -89,7 +92,7 @@ class Review:
             corrected = corrected_picture(before, painted, labels)
             self.folder.save_correction(corrected, accepted=False)
         elif picture.state is PictureState.SUGGESTED:
-            self.folder.restore_suggestion(self._items[picture.position].picture)
+            self._give_up(self._items[picture.position].picture)
         else:
             accepted = picture.state is PictureState.ACCEPTED
             self.folder.save_correction(before, accepted=accepted)
@@ -103,7 +106,7 @@ class Review:
     def restore(self, position: int) -> None:
         """Put the suggestion back in the place of a person's answer."""
         picture = self._items[position].picture
-        if self.folder.restore_suggestion(picture) is not PictureState.SUGGESTED:
+        if self._give_up(picture) is not PictureState.SUGGESTED:
             raise RunError(
                 f"{picture.name}: there is no suggestion to go back to; press Suggest to make one "
                 "after deleting its record"
@@ -112,8 +115,13 @@ class Review:
     def refresh(self, position: int) -> None:
         """Look again how a picture stands."""
         picture = self._items[position].picture
-        self._items[position] = ReviewItem(picture, self.folder.standing(picture))
+        self._items[position] = self._item(picture)
         self.item_changed.emit(position)
+
+    def rank(self, choices: Iterable[Choice]) -> None:
+        """Take over which open pictures are the most useful, and why."""
+        self._ranks = {each.picture: (rank, each.reason) for rank, each in enumerate(choices)}
+        self._items = [self._item(item.picture) for item in self._items]
 
     def adopt(self, settings: RunSettings, *, replace: bool) -> None:
         """Take the settings of the suggestions to come."""
@@ -135,6 +143,14 @@ class Review:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _item(self, picture: Picture) -> ReviewItem:
+        rank, reason = self._ranks.get(picture.name, (None, ""))
+        return ReviewItem(picture, self.folder.standing(picture), rank, reason)
+
+    def _give_up(self, picture: Picture) -> PictureState:
+        self.restored.add(picture.name)
+        return self.folder.restore_suggestion(picture)
 
     def _annotated(self, picture: Picture, size: Size) -> AnnotatedImage | None:
         vocabulary = self.vocabulary

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_plugin.monitor import Monitor, Report
 from napari_plugin.preferences import Preferences
 from napari_plugin.review_state import Review
-from napari_plugin.sessions import SessionKeeper
+from napari_plugin.sessions import Sessions
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import Cancelled, RunError
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder import Annotator, Picture, Result, RunSettings, annotate_into
 from ovseg_annotate.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ovseg_annotate.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class SuggestRequest:
     vocabulary: Vocabulary
     start: int  # position of the picture to begin with
     replace: bool  # suggestions made with other settings are made again
+    model: str | None = None  # instead of that of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Opened:
 
 # Loads the model for these settings, whose weights are not known yet.
 Opener: TypeAlias = Callable[[RunSettings, Monitor], Opened]
+SessionOpener: TypeAlias = "Callable[[RunSettings, Monitor], Session]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +80,12 @@ def suggest(
         return
 
 
-def opener_of(keeper: SessionKeeper, preferences: Preferences) -> Opener:
+def opener_of(keeper: Sessions, preferences: Preferences) -> Opener:
     """Opens the model of the settings with the device and the cache of the preferences."""
+    open_session = session_opener(keeper, preferences)
 
     def opened(settings: RunSettings, monitor: Monitor) -> Opened:
-        if settings.engine_options:
-            raise RunError(
-                f"this run uses engine options ({settings.engine_options}), which the dock cannot "
-                "set; make its suggestions with 'ovseg annotate' and review them here"
-            )
-        session = keeper.session(replace(preferences, model=settings.model), monitor)
+        session = open_session(settings, monitor)
         from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
 
         annotator = partial(
@@ -94,7 +95,21 @@ def opener_of(keeper: SessionKeeper, preferences: Preferences) -> Opener:
             reading=settings.reading,
             watch=Watch(cancel=monitor.is_stopped),
         )
-        return Opened(session.engine.card.weights_digest, annotator)
+        return Opened(session.weights_digest, annotator)
+
+    return opened
+
+
+def session_opener(keeper: Sessions, preferences: Preferences) -> SessionOpener:
+    """Opens the session that the settings name."""
+
+    def opened(settings: RunSettings, monitor: Monitor) -> Session:
+        if settings.engine_options:
+            raise RunError(
+                f"this run uses engine options ({settings.engine_options}), which the dock cannot "
+                "set; make its suggestions with 'ovseg annotate' and review them here"
+            )
+        return keeper.session(replace(preferences, model=settings.model), monitor)
 
     return opened
 
@@ -102,7 +117,8 @@ def opener_of(keeper: SessionKeeper, preferences: Preferences) -> Opener:
 def _settings(review: Review, request: SuggestRequest) -> RunSettings:
     """The settings of the run with the words of now; a new run has the usual ones."""
     if review.settings is not None:
-        return replace(review.settings, vocabulary=str(request.vocabulary))
+        model = review.settings.model if request.model is None else request.model
+        return replace(review.settings, vocabulary=str(request.vocabulary), model=model)
     return RunSettings(
         model=request.preferences.model,
         weights="",

@@ -40,6 +40,10 @@ class ReviewThread:
     def restore(self, position: int) -> None:
         self._submit(position, lambda: self._review.restore(position))
 
+    def wait(self) -> None:
+        """Until everything that was handed over so far is done; from another thread."""
+        self._thread.submit(lambda: None).result()
+
     def close(self) -> None:
         """Wait until everything is on the disk."""
         self._thread.shutdown(wait=True)

@@ -13,6 +13,7 @@ from napari_plugin.accepting import Preserve
 from napari_plugin.concept_panel import ConceptPanel
 from napari_plugin.export_kinds import ExportKind
 from napari_plugin.lanes import WorkerLane
+from napari_plugin.learn_control import LearnControl
 from napari_plugin.notices import errors_shown, show_error
 from napari_plugin.pictures import is_picture
 from napari_plugin.pointing_layers import Tool
@@ -31,7 +32,7 @@ from napari_plugin.workspace import Workspace
 if TYPE_CHECKING:
     import napari.viewer
 
-_LIVE_AFTER = 30  # ms after a change
+_LIVE_AFTER = 10  # ms after a change
 _LIVE_SPAN = 0.4  # s that a live run may take before a newer change replaces it
 _SETTLE_AFTER = 120  # ms after a stroke
 
@@ -54,9 +55,15 @@ class SegmentDock(QWidget):
         self.concepts = ConceptPanel(self.workspace.table, self._pixels_of_person)
         self.picture = PictureForm()
         self.options = OptionsForm()
-        self.panel = SegmentPanel(self.picture.container, self.concepts, self.options.container)
+        self.panel = SegmentPanel(self.picture.rows, self.concepts, self.options.rows)
         self._progress = RunProgress(
             self.panel, lambda: self.presenter.report, self.presenter.cancel
+        )
+        self.learning = LearnControl(
+            self.panel.learning,
+            self.presenter,
+            self.settings,
+            partial(self._progress.start, in_activity_dock=True),
         )
         self._live_timer = _timer(self, _LIVE_AFTER, self._refresh)
         self._settle_timer = _timer(self, _SETTLE_AFTER, self._settle)
@@ -81,17 +88,6 @@ class SegmentDock(QWidget):
 
     def cancel(self) -> None:
         self.presenter.cancel()
-
-    def learn(self) -> None:
-        """Take marks and corrections as examples."""
-        with errors_shown():
-            self.presenter.settle()
-            self.presenter.learn(self.settings())
-            self._progress.start(in_activity_dock=True)
-
-    def unlearn(self) -> None:
-        with errors_shown():
-            self.presenter.unlearn(self.settings())
 
     def accept(self, *, everything: bool) -> None:
         """Accept the chosen concept, or all."""
@@ -118,7 +114,7 @@ class SegmentDock(QWidget):
     def next_uncertain(self) -> None:
         with errors_shown():
             place = self.workspace.next_uncertain()
-            self._say(f"uncertainty {place.uncertainty:.2f}")
+            self._say(place.sentence)
 
     def export(self, kind: ExportKind) -> None:
         """Ask for a file and write what stands in the layers."""
@@ -139,6 +135,7 @@ class SegmentDock(QWidget):
         for timer in (self._live_timer, self._settle_timer):
             timer.stop()
         self._steps.stop()
+        self.learning.stop()
         self.presenter.halt()
         self._progress.close()
 
@@ -149,6 +146,7 @@ class SegmentDock(QWidget):
         self._closed = True
         self.halt()
         self._shortcuts.close()
+        self.learning.close()
         self.concepts.close_model()
         layers = self.viewer.layers.events
         layers.inserted.disconnect(self._offer_layers)
@@ -200,8 +198,6 @@ class SegmentDock(QWidget):
         for button, action in (
             (panel.segment_button, self.segment),
             (panel.cancel_button, self.cancel),
-            (panel.learn_button, self.learn),
-            (panel.unlearn_button, self.unlearn),
             (panel.accept_button, partial(self.accept, everything=False)),
             (panel.accept_all_button, partial(self.accept, everything=True)),
             (panel.discard_button, self.discard),
@@ -220,7 +216,7 @@ class SegmentDock(QWidget):
         }
         keys["Shift-A"] = partial(self.accept, everything=False)
         keys["Shift-N"] = self.next_uncertain
-        keys["Shift-L"] = self.learn
+        keys["Shift-L"] = self.learning.learn
         return keys
 
     def _pixels_of_person(self, label: int) -> int:
@@ -236,7 +232,8 @@ class SegmentDock(QWidget):
             self._live_timer.start()
 
     def _refresh(self) -> None:
-        if self.presenter.busy and time.monotonic() - self._started < _LIVE_SPAN:
+        young = time.monotonic() - self._started < _LIVE_SPAN
+        if self.presenter.learns or (self.presenter.busy and young):
             self._live_timer.start()
             return
         with errors_shown():

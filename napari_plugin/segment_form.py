@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSlider, LineEdit, SpinBox
 from psygnal import Signal
+from qtpy.QtWidgets import QSlider
 
+from napari_plugin.form_rows import FormRows
 from napari_plugin.pictures import ChannelChoice
 from napari_plugin.presenter import Settings
 from ovseg_annotate.annotate_options import AnnotateOptions
@@ -20,6 +22,7 @@ _AS_SHOWN = "every plane is a picture"
 _COMPOSITE = "all visible layers together"
 _BORDERS = (("to edges (snap)", "snap"), ("repaired (denoise)", "denoise"), ("as scored", "none"))
 _AREAS = (("off", 0), ("small, 64 px", 64), ("medium, 256 px", 256), ("large, 1024 px", 1024))
+_PAGE = 5  # steps of the threshold for a click beside the handle
 _SMALL = (("stay unlabelled", "drop"), ("join a neighbour", "merge"))
 
 
@@ -46,9 +49,7 @@ class PictureForm:
             choices=(("the one shown", False), ("the whole stack", True)),
             tooltip="Of a stack or series: the plane that the viewer shows, or all of them.",
         )
-        self.container = Container(
-            widgets=[self.layer, self.channels, self.numbers, self.planes], labels=True
-        )
+        self.rows = FormRows((self.layer, self.channels, self.numbers, self.planes))
         self.layer.changed.connect(self._fit)
         self.channels.changed.connect(self._fit)
         self._fit()
@@ -89,8 +90,10 @@ class PictureForm:
         if tuple(value for _, value in choices) != tuple(self.channels.choices):
             with self.channels.changed.blocked():
                 self.channels.choices = choices
-        self.numbers.visible = isinstance(self.channels.value, int)
-        self.planes.visible = stack > 0
+        self.rows.show_row(self.channels, shown=len(choices) > 1)
+        in_stack = isinstance(self.channels.value, int)
+        self.rows.show_row(self.numbers, shown=in_stack)
+        self.rows.show_row(self.planes, shown=stack > int(in_stack))
 
 
 class OptionsForm:
@@ -145,8 +148,10 @@ class OptionsForm:
             tooltip="The size at which the engine sees the picture: auto, native, a short side "
             "such as 448, a factor such as 0.5x, or several joined by +. Runs the network again.",
         )
-        self.container = Container(widgets=[*self._widgets()], labels=True)
+        self.rows = FormRows(self._widgets())
         self.threshold.native.setToolTip(self.threshold.tooltip)  # of the number beside it, too
+        slider = self.threshold.native.findChild(QSlider)
+        slider.setPageStep(_PAGE * slider.singleStep())  # magicgui leaves a step that nobody sees
         self.threshold.changed.connect(self._take_threshold)
         for widget in self._widgets():
             widget.changed.connect(self._pass_change)

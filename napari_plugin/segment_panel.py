@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QGroupBox,
@@ -14,16 +13,17 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QRadioButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_plugin.accepting import Preserve
 from napari_plugin.export_kinds import ExportKind
+from napari_plugin.learn_group import LearnGroup
 from napari_plugin.model_box import ModelBox
 from napari_plugin.monitor import Report
 from napari_plugin.pointing_layers import Tool
+from napari_plugin.scrolled_column import ScrolledColumn
 
 _PRESERVE = (
     (Preserve.PIXELS, "keep accepted pixels"),
@@ -35,16 +35,17 @@ _TOOLS = {
     Tool.POINT: ("Points", "Click on examples of the chosen concept, or on what it is not."),
     Tool.BOX: ("Boxes", "Draw boxes around examples of the chosen concept."),
 }
+_PROGRESS_WIDTH = 120  # px
 _SHORTCUTS = (
     "<b>Keys</b><br>Shift+Q W E R T Y U I O P: concepts 1 to 10<br>Shift+A: accept the concept"
-    "<br>Shift+N: next uncertain place<br>Shift+L: learn<br>Ctrl+Z: undo in the chosen layer"
+    "<br>Shift+N: next place in doubt<br>Shift+L: learn<br>Ctrl+Z: undo in the chosen layer"
 )
 
 
-class SegmentPanel(QScrollArea):
-    """The controls from top to bottom, scrolling on a small screen."""
+class SegmentPanel(ScrolledColumn):
+    """The controls from top to bottom."""
 
-    def __init__(self, picture: Any, concepts: QWidget, options: Any) -> None:
+    def __init__(self, picture: QWidget, concepts: QWidget, options: QWidget) -> None:
         super().__init__()
         self.model_box = ModelBox()
         self.segment_button = _button("Segment", "Suggest labels for the picture (first time: "
@@ -52,6 +53,10 @@ class SegmentPanel(QScrollArea):
         self.cancel_button = _button("Cancel", "Stop; what is shown stays.")
         self.progress = QProgressBar()
         self.progress.setToolTip("How far the run is.")
+        self.progress.setFixedWidth(_PROGRESS_WIDTH)
+        kept = self.progress.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # nothing below moves when a run begins or ends
+        self.progress.setSizePolicy(kept)
         self.status_label = _label("")
         self.tool_buttons = {tool: _button(*texts) for tool, texts in _TOOLS.items()}
         self.positive_box = QRadioButton("is the concept")
@@ -59,9 +64,7 @@ class SegmentPanel(QScrollArea):
         self.positive_box.setChecked(True)
         self.negative_box = QRadioButton("is not")
         self.negative_box.setToolTip("Points and boxes show what does not belong to it.")
-        self.learn_button = _button("Learn", "Take marks and corrections of this plane as examples "
-                                    "and suggest again.")  # fmt: skip
-        self.unlearn_button = _button("Forget examples", "Suggest from words alone again.")
+        self.learning = LearnGroup()
         self.corrected_label = _label("")
         self.accept_button = _button("Accept concept", "Copy the chosen concept to the accepted "
                                      "layer, which no suggestion changes.")  # fmt: skip
@@ -70,20 +73,21 @@ class SegmentPanel(QScrollArea):
         self.preserve_box.setToolTip("What happens where something is accepted already.")
         for value, text in _PRESERVE:
             self.preserve_box.addItem(text, value)
-        self.discard_button = _button("Discard corrections", "Show the suggestion again in this "
-                                      "plane; Ctrl+Z brings the corrections back.")  # fmt: skip
-        self.uncertain_button = _button("Next uncertain place", "Go to where the engine was least "
-                                        "sure, then to the next such place.")  # fmt: skip
-        self.export_button = _button("Export...", "Write what stands in the layers to a file.")
+        self.discard_button = _button("Discard mine", "Show the suggestion where you corrected "
+                                      "this plane; Ctrl+Z brings yours back.")  # fmt: skip
+        self.uncertain_button = _button("Next place", "Go to what is most in doubt in this plane, "
+                                        "then to the next such place (Shift+N).")  # fmt: skip
+        self.export_button = _button(
+            "Export annotations", "Write what stands in the layers to a file."
+        )
         self.export_actions = self._made_menu()
         self._reported = False  # the line below the progress bar is about a run
-        self._lay_out(picture.native, concepts, options.native)
+        self._lay_out(picture, concepts, options)
         self.set_busy(busy=False)
 
     def set_busy(self, *, busy: bool) -> None:
         self.segment_button.setEnabled(not busy)
-        self.learn_button.setEnabled(not busy)
-        self.unlearn_button.setEnabled(not busy)
+        self.learning.set_busy(busy=busy)
         self.cancel_button.setEnabled(busy)
         self.progress.setVisible(busy)
 
@@ -120,17 +124,18 @@ class SegmentPanel(QScrollArea):
         model.setStretch(1, 1)
         column.addLayout(model)
         column.addLayout(_row(self.segment_button, self.cancel_button))
-        column.addWidget(self.progress)
-        column.addWidget(self.status_label)
+        told = _row(self.status_label, self.progress)
+        told.setStretch(0, 1)
+        column.addLayout(told)
         column.addWidget(_group("Options, seen at once", options))
         column.addWidget(
             _group(
                 "Show what you mean",
                 _row(*self.tool_buttons.values()),
                 _row(self.positive_box, self.negative_box),
-                _row(self.learn_button, self.unlearn_button),
             )
         )
+        column.addWidget(self.learning)
         column.addWidget(
             _group(
                 "Correct and accept",
@@ -143,9 +148,7 @@ class SegmentPanel(QScrollArea):
         )
         column.addWidget(_label(_SHORTCUTS))
         column.addStretch(1)
-        self.setWidget(content)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.show_contents(content)
 
 
 def _button(text: str, tooltip: str) -> QPushButton:

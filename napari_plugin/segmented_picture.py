@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from napari_plugin.accepting import Preserve, combined, newly_accepted
+from napari_plugin.answers import Painted
 from napari_plugin.drafts import Mask, PlaneDraft, relabelling
 from napari_plugin.layer_data import Labels, Origin
 from napari_plugin.outlines import Drawn, Outlines
 from napari_plugin.output_layers import OutputLayers
 from napari_plugin.pictures import PictureSource, Plane
 from napari_plugin.suggesting import Suggestion
+from napari_plugin.uncertain_places import Place
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.label_map import label_dtype
 from ovseg_annotate.vocabulary import Vocabulary
@@ -47,6 +49,8 @@ class SegmentedPicture:
         self.source = source
         self.name = _file_name(layer)
         self.outputs = OutputLayers(viewer, source)
+        self.was_learnt_from = False
+        self.places: dict[Plane, tuple[Place, ...]] = {}  # in doubt, of traced planes
         self.followed: dict[Plane, tuple[Looks, Labels]] = {}  # what polygons were last asked for
         self._drafts: dict[Plane, PlaneDraft] = {}
         self._suggestions: dict[Plane, Suggestion] = {}
@@ -60,11 +64,6 @@ class SegmentedPicture:
     def fits(self, source: PictureSource) -> bool:
         """Whether the layers that are there fit another way of reading the layer."""
         return (self.source.stack, self.source.size) == (source.stack, source.size)
-
-    def proposed(self, plane: Plane) -> Labels | None:
-        """What the machine would show in a plane."""
-        draft = self._drafts.get(plane)
-        return None if draft is None else draft.suggestion
 
     def describe(self, plane: Plane, vocabulary: Vocabulary) -> Statistics:
         """Tell names, shares and provenance in the layers themselves; gives what was told."""
@@ -140,6 +139,16 @@ class SegmentedPicture:
         persons = self._drafts[plane].corrected(layer.data[plane]) | (accepted != 0)
         return combined(layer.data[plane], accepted), persons
 
+    def painted(self, plane: Plane) -> Painted | None:
+        """What a person corrected or accepted, beside what was proposed; None for nothing."""
+        found, made = self.corrected(plane), self._suggestions.get(plane)
+        if found is None or made is None or not found[1].any():
+            return None
+        labels, persons = found
+        return Painted(
+            labels, persons, self._drafts[plane].suggestion.copy(), made.provenance.digest
+        )
+
     def statistics(self, plane: Plane, concepts: int) -> Statistics:
         found = self.corrected(plane)
         suggestion = self._suggestions.get(plane)
@@ -190,6 +199,7 @@ class SegmentedPicture:
         """The concepts of the table moved; `moved` has the new label of each old one."""
         self.outputs.forget_removed()
         self._outlines.clear()
+        self.places.clear()
         self.followed.clear()
         for layer in (self.outputs.draft, self.outputs.accepted):
             if layer is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from napari_plugin.monitor import Monitor, Report
 from napari_plugin.preferences import Preferences
 from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.lessons.model_names import split_model
+from ovseg_annotate.lessons.version import read_version
 from ovseg_annotate.torch_guard import import_torch
 
 if TYPE_CHECKING:
@@ -32,7 +35,15 @@ class SessionKeeper:
         self._preferences: Preferences | None = None
 
     def session(self, preferences: Preferences, monitor: Monitor) -> Session:
-        """The session of these preferences; imports torch, so only ever in a worker."""
+        """The session of these preferences; imports torch, so only ever in a worker.
+
+        A model and the versions learnt for it share one, and with it the features of pictures.
+        """
+        model, version = split_model(preferences.model)
+        session = self._base(replace(preferences, model=model), monitor)
+        return session if version is None else session.taught(read_version(version).lesson)
+
+    def _base(self, preferences: Preferences, monitor: Monitor) -> Session:
         if self._session is not None and preferences == self._preferences:
             return self._session
         monitor.tell(Report(f"opening {preferences.model}"))

@@ -9,32 +9,32 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_plugin.layer_data import Labels
-from napari_plugin.monitor import Monitor, Report
-from napari_plugin.pictures import PictureSource, Plane
-from napari_plugin.preferences import Preferences
-from napari_plugin.sessions import Sessions
+from napari_plugin.monitor import Report
 from napari_plugin.thresholds import sieved, without_weak
-from ovseg_annotate.annotate_options import AnnotateOptions
-from ovseg_annotate.label_map import LabelMap
 from ovseg_annotate.options import digest_text
-from ovseg_annotate.pointing.marks import Mark
-from ovseg_annotate.provenance import Provenance
-from ovseg_annotate.refine.region_votes import RegionMap, mode_vote
-from ovseg_annotate.region_options import RegionOptions
 from ovseg_annotate.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from napari_plugin.answers import Learnt, PlaneAnswer
+    from napari_plugin.layer_data import Labels
+    from napari_plugin.learning import Learning
+    from napari_plugin.monitor import Monitor
+    from napari_plugin.pictures import PictureSource, Plane
+    from napari_plugin.preferences import Preferences
+    from napari_plugin.sessions import Sessions
+    from ovseg_annotate.annotate_options import AnnotateOptions
     from ovseg_annotate.annotation import Annotation, Progress
     from ovseg_annotate.image import Image
-    from ovseg_annotate.pointing.examples import VisualExamples
+    from ovseg_annotate.label_map import LabelMap
+    from ovseg_annotate.provenance import Provenance
+    from ovseg_annotate.refine.region_votes import RegionMap
+    from ovseg_annotate.region_options import RegionOptions
     from ovseg_annotate.scoring import Watch
     from ovseg_annotate.session import Session
 
@@ -47,14 +47,6 @@ _NOT_LEARNT = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """What was marked in one plane; it replaces what was learnt from that plane before."""
-
-    plane: Plane
-    marks: tuple[Mark, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """What is wanted of the engine."""
 
@@ -64,7 +56,7 @@ class Request:
     annotate: AnnotateOptions
     regions: RegionOptions
     preferences: Preferences
-    lessons: tuple[Lesson, ...] = ()  # learnt before anything is suggested
+    answers: tuple[PlaneAnswer, ...] = ()  # learnt from before anything is suggested
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,19 +98,19 @@ class Suggestor:
         self._images: OrderedDict[Plane, Image] = OrderedDict()
         self._said: OrderedDict[Plane, _Said] = OrderedDict()
         self._areas: tuple[str, int, RegionMap] | None = None
-        # By the key of the picture and the space of the engine.
-        self._examples: dict[tuple[str, str], VisualExamples] = {}
         self._opened: tuple[Preferences, Session] | None = None
-        self._lessons = 0  # so far: what was said before the last one is out of date
 
-    @property
-    def has_learnt(self) -> bool:
-        return bool(self._examples)
+    @cached_property
+    def learning(self) -> Learning:
+        """What was taught; call it from elsewhere only while nothing runs."""
+        from napari_plugin.learning import Learning  # noqa: PLC0415  slow
 
-    def unlearn(self) -> None:
-        """Forget all examples; call it while nothing runs."""
-        self._examples = {}
-        self._lessons += 1
+        return Learning()
+
+    def close(self) -> None:
+        """Let go of the folders of what was learnt."""
+        if "learning" in self.__dict__:  # it was needed
+            self.learning.close()
 
     def check_pointable(self, preferences: Preferences) -> None:
         """Refuse marks if the model of these preferences is open and cannot use them."""
@@ -127,32 +119,50 @@ class Suggestor:
 
             pointable(self._opened[1].engine)
 
-    def suggestions(self, request: Request, monitor: Monitor) -> Iterator[Suggestion]:
-        """One suggestion a plane; raises `Cancelled` soon after the monitor is stopped."""
+    def suggestions(self, request: Request, monitor: Monitor) -> Iterator[Suggestion | Learnt]:
+        """What was learnt, if anything was to be, then one suggestion a plane.
+
+        Raises `Cancelled` soon after the monitor is stopped.
+        """
         if request.source is not self._source:
             self._source = request.source
             self._images.clear()
             self._said.clear()
-        for lesson in request.lessons:
-            self._learn(request, lesson, monitor)
+        if request.answers:
+            yield self._learn(request, monitor)
+            self.learning.note_told()
         for number, plane in enumerate(request.planes, start=1):
             place = f"plane {number} of {len(request.planes)}: " if len(request.planes) > 1 else ""
             said = self._answer(request, plane, monitor, place)
             yield self._decided(request, plane, said)
+        if self._opened is not None:
+            news = self.learning.news(self._opened[1], request.preferences.learning_folder)
+            if news is not None:
+                yield news
+                self.learning.note_told()
 
-    def _learn(self, request: Request, lesson: Lesson, monitor: Monitor) -> None:
+    def _learn(self, request: Request, monitor: Monitor) -> Learnt:
+        from napari_plugin.learning import Material  # noqa: PLC0415  slow
+
+        def read(source: PictureSource, plane: Plane) -> Image:
+            present = source is request.source
+            return self._picture(source, plane, monitor, "") if present else source.read(plane)
+
         session = self._session(request, monitor)
-        image = self._picture(request.source, lesson.plane, monitor, "")
-        monitor.tell(Report("learning from marks"))
-        self._examples[image.key, session.engine.card.space] = session.examples(
-            image, lesson.marks, request.annotate, _watch(monitor, "looking at marks: ")
+        material = Material(
+            source=request.source,
+            answers=request.answers,
+            vocabulary=_without_looks(request.vocabulary),
+            options=_undecided(request.annotate),
+            folder=request.preferences.learning_folder,
+            read=read,
         )
-        self._lessons += 1
+        return self.learning.learn(session, material, _watch(monitor, "looking: "), monitor)
 
     def _answer(self, request: Request, plane: Plane, monitor: Monitor, place: str) -> _Said:
         words = _without_looks(request.vocabulary)
-        asked = replace(request.annotate, threshold=0.0, superpixels=0)
-        question = (words, asked, request.preferences, self._lessons)
+        asked = _undecided(request.annotate)
+        question = (words, asked, request.preferences, self.learning.changes)
         said = self._said.get(plane)
         if said is not None and said.question == question:
             self._said.move_to_end(plane)
@@ -161,11 +171,12 @@ class Suggestor:
         image = self._picture(request.source, plane, monitor, place)
         watch = _watch(monitor, place)
         card = session.engine.card
-        examples = self._examples_for(card.space)
+        examples = self.learning.examples_for(card.space)
         if examples is not None:  # those of concepts that are gone are kept for their return
             examples = examples.only(words.names)
-        annotation = session.annotate(image, words, asked, watch, examples)
-        if self._examples and examples is None:
+        taught = self.learning.taught(session, request.preferences.learning_folder)
+        annotation = taught.annotate(image, words, asked, watch, examples)
+        if self.learning.has_examples and examples is None:
             annotation = replace(annotation, warnings=(*annotation.warnings, _NOT_LEARNT))
         said = _Said(image, question, annotation, card.threshold, card.overlap)
         self._said[plane] = said
@@ -178,11 +189,6 @@ class Suggestor:
         session = self._sessions.session(request.preferences, monitor)
         self._opened = (request.preferences, session)
         return session
-
-    def _examples_for(self, space: str) -> VisualExamples | None:
-        """What an engine learnt from all pictures together; other engines see otherwise."""
-        own = [each for each in self._examples.values() if each.engine == space]
-        return reduce(add, own) if own else None
 
     def _picture(self, source: PictureSource, plane: Plane, monitor: Monitor, place: str) -> Image:
         if plane not in self._images:
@@ -200,6 +206,8 @@ class Suggestor:
         whole = replace(said.annotation.label_map, vocabulary=vocabulary)
         decided = without_weak(whole, threshold)
         if request.annotate.superpixels:
+            from ovseg_annotate.refine.region_votes import mode_vote  # noqa: PLC0415  slow
+
             decided = mode_vote(decided, self._even_areas(said.image, request.annotate.superpixels))
         labels = sieved(decided, request.regions)
         return Suggestion(
@@ -236,6 +244,11 @@ def _without_looks(vocabulary: Vocabulary) -> Vocabulary:
     return Vocabulary(tuple(replace(each, threshold=None, colour=None) for each in vocabulary))
 
 
+def _undecided(options: AnnotateOptions) -> AnnotateOptions:
+    """The options without what is decided here, from what is kept."""
+    return replace(options, threshold=0.0, superpixels=0)
+
+
 def _with_looks(competing: Vocabulary, vocabulary: Vocabulary) -> Vocabulary:
     """The person's concepts as they wrote them, then the phrases that compete with them."""
     return Vocabulary((*vocabulary, *competing.concepts[len(vocabulary) :]))
@@ -243,7 +256,7 @@ def _with_looks(competing: Vocabulary, vocabulary: Vocabulary) -> Vocabulary:
 
 def _provenance(said: _Said, vocabulary: Vocabulary, options: AnnotateOptions) -> Provenance:
     """What a session would have written, had it been asked with these thresholds."""
-    asked = replace(options, threshold=0.0, superpixels=0)
+    asked = _undecided(options)
     rest = said.annotation.provenance.options.removeprefix(digest_text(asked))
     return replace(
         said.annotation.provenance,

@@ -8,16 +8,17 @@ from typing import Any, ClassVar
 from psygnal import Signal
 
 from napari_plugin.accepting import Preserve
+from napari_plugin.answers import PlaneAnswer
 from napari_plugin.concept_table import ConceptTable
 from napari_plugin.edits import EditWatch
 from napari_plugin.pictures import PictureSource, Plane
-from napari_plugin.pointing_layers import PointingLayers, Tool, marks_of_corrections
+from napari_plugin.pointing_layers import PointingLayers, Tool
 from napari_plugin.segmented_picture import Looks, SegmentedPicture, Statistics
-from napari_plugin.suggesting import Lesson, Suggestion
-from napari_plugin.uncertain_places import Place, uncertain_places
+from napari_plugin.suggesting import Suggestion
+from napari_plugin.uncertain_places import Place
 from ovseg_annotate.errors import OptionError
 
-_PLACE_PIXELS = 220.0  # an uncertain place is brought to about this size on the screen
+_PLACE_PIXELS = 120.0  # a place in doubt is at least so large on the screen
 
 
 class Workspace:
@@ -25,6 +26,7 @@ class Workspace:
 
     statistics_changed: ClassVar[Signal] = Signal(Statistics)  # of the shown plane
     edited: ClassVar[Signal] = Signal()  # a person changed labels; `settle` soon
+    painted: ClassVar[Signal] = Signal()  # a stroke was taken in
     label_chosen: ClassVar[Signal] = Signal(int)  # with napari's own controls
 
     def __init__(self, viewer: Any) -> None:
@@ -35,7 +37,8 @@ class Workspace:
         self._pictures: dict[int, SegmentedPicture] = {}  # by the identity of the image layer
         self._pointing: dict[int, PointingLayers] = {}
         self._watch: EditWatch | None = None
-        self._places: list[Place] | None = None
+        self._places: tuple[Place, ...] = ()  # those that are gone through
+        self._visited = 0  # of them
         self.table.relabelled.connect(self._relabel)
         self.table.looks_changed.connect(self.recolour)
         viewer.layers.events.removed.connect(self._forget_layer)
@@ -65,7 +68,6 @@ class Workspace:
         """The person chose another layer; there may be nothing about it yet."""
         self.picture = self._pictures.get(id(layer)) if layer is not None else None
         self.pointing = self._pointing.get(id(layer)) if layer is not None else None
-        self._places = None
         self._watch_draft()
         self.tell_statistics()
 
@@ -78,7 +80,6 @@ class Workspace:
         picture.show(suggestion, self.looks)
         if first:  # ready to be painted on
             self.viewer.layers.selection.active = picture.outputs.draft
-        self._places = None
         self._watch_draft()
         self.recolour()  # the layers tell the change themselves, and `settle` follows
 
@@ -88,9 +89,11 @@ class Workspace:
             return True
         if self._watch.stroking:
             return False
-        self.picture.edited(painted=self._watch.take_painted())
-        self._places = None
+        painted = self._watch.take_painted()
+        self.picture.edited(painted=painted)
         self._describe()
+        if painted:
+            self.painted.emit()
         return True
 
     def choose(self, row: int) -> None:
@@ -110,21 +113,19 @@ class Workspace:
         if self.pointing is not None:
             self.pointing.take_up(tool, self.table.vocabulary, row + 1, positive=yes)
 
-    def lessons(self) -> tuple[Lesson, ...]:
-        """All marks and corrections of the shown plane."""
+    def answers(self) -> tuple[PlaneAnswer, ...]:
+        """All marks and corrections of the present picture, plane by plane."""
         if self.picture is None or self.pointing is None:
             raise OptionError("there is nothing to learn from yet; press Segment, then mark")
-        plane, vocabulary = self.plane, self.table.vocabulary
-        marks = self.pointing.marks(plane, vocabulary)
-        found, suggested = self.picture.corrected(plane), self.picture.proposed(plane)
-        if found is not None and suggested is not None:
-            marks += marks_of_corrections(*found, suggested, vocabulary)
-        if not marks:
+        planes = dict.fromkeys((self.plane, *self.picture.planes))
+        answers = tuple(self._answer(self.picture, self.pointing, plane) for plane in planes)
+        if not any(answers) and not self.picture.was_learnt_from:
             raise OptionError(
-                "there is nothing to learn from in this plane: scribble, click or draw a box for "
+                "there is nothing to learn from in this picture: scribble, click or draw a box for "
                 "a concept, or correct the suggestion with the brush"
             )
-        return (Lesson(plane, marks),)
+        self.picture.was_learnt_from = True
+        return answers
 
     def accept(self, rows: Sequence[int], how: Preserve, *, whole_stack: bool) -> int:
         """Accept concepts, in the shown plane or in all that have a suggestion."""
@@ -157,18 +158,20 @@ class Workspace:
         self.statistics_changed.emit(self.statistics())
 
     def next_uncertain(self) -> Place:
-        """Move the view to the place where the engine was least sure, then to the next."""
-        drawn = None
-        if self.picture is not None and len(self.table):
-            drawn = self.picture.drawn(self.plane, self.table.vocabulary)
-        if self.picture is None or drawn is None:
+        """Move the view to the place that is most in doubt, then to the next."""
+        picture, plane = self.picture, self.plane
+        if picture is None or picture.suggestion(plane) is None:
             raise OptionError("this plane has no suggestion yet; press Segment first")
-        if not self._places:
-            self._places = list(uncertain_places(drawn.margin, drawn.persons))
-        if not self._places:
-            raise OptionError("nothing is uncertain in this plane: everything is settled")
-        place = self._places.pop(0)
-        self._look_at(place, self.picture.outputs.draft, drawn.plane)
+        places = picture.places.get(plane)
+        if places is None:
+            raise OptionError("this plane is still being looked through; try again in a moment")
+        if not places:
+            raise OptionError("nothing is in doubt in this plane: everything is settled")
+        if places is not self._places:  # others since they were last gone through
+            self._places, self._visited = places, 0
+        place = places[self._visited % len(places)]
+        self._visited += 1
+        self._look_at(place, picture.outputs.draft, plane)
         return place
 
     def recolour(self) -> None:
@@ -185,6 +188,12 @@ class Workspace:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+
+    def _answer(
+        self, picture: SegmentedPicture, pointing: PointingLayers, plane: Plane
+    ) -> PlaneAnswer:
+        marks = pointing.marks(plane, self.table.vocabulary)
+        return PlaneAnswer(plane, marks, picture.painted(plane))
 
     def _forget_layer(self, event: Any) -> None:
         """A removed picture is let go; what was made from it stays as the person's layers."""

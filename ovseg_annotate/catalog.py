@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ovseg_annotate.errors import ModelError, listed_by_nearness
 from ovseg_annotate.known_weights import KNOWN_WEIGHTS, TRANSFORMERS, KnownWeights
+from ovseg_annotate.lessons.model_names import digest_with, split_model
+from ovseg_annotate.lessons.version import read_version
 
 if TYPE_CHECKING:
     from ovseg_annotate.backbones.weights import DownloadProgress
@@ -115,7 +117,10 @@ class ModelName:
 
 
 def parse_model(text: str) -> ModelName:
-    """Read ENGINE@WEIGHTS; the weights may be a path that contains another @."""
+    """Read ENGINE@WEIGHTS; the weights may be a path that contains another @.
+
+    A version behind it (`lessons.model_names`) is taken off before.
+    """
     engine, at, weights = text.strip().partition("@")
     engine, weights = engine.strip(), weights.strip()
     if not at or not engine or not weights:
@@ -175,10 +180,19 @@ def open_engine(
 
 
 def weights_digest(model: str) -> str | None:
-    """The digest on the engine's card, without building any network.
+    """What a session of this model will give as its own, without building any network.
 
     None: the weights are not on this machine yet, or only the loaded engine knows.
     """
+    base, version = split_model(model)
+    digest = _engine_digest(base)
+    if version is None or digest is None:
+        return digest
+    return digest_with(digest, read_version(version).card.digest)
+
+
+def _engine_digest(model: str) -> str | None:
+    """The digest on the engine's card."""
     name = parse_model(model)
     entry = engine_named(name.engine)
     if entry not in ENGINES:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.label_map import LabelMap, label_dtype
+from ovseg_annotate.refine.kept_weights import PictureWeights
 from ovseg_annotate.refine.options import RefineOptions
 from ovseg_annotate.refine.strips import refine_strip
 from ovseg_annotate.vocabulary import Vocabulary
@@ -41,11 +42,12 @@ def label_map_of(
     threshold: float,
     refine: RefineOptions,
     step: Callable[[int, int], None],
+    weights: PictureWeights | None = None,
 ) -> LabelMap:
     """Give each pixel its strongest concept; leave weak and negative pixels unlabelled.
 
     `pixels` (height, width, 3) guides the refinement; `step(done, total)` is called after each
-    block and may raise to stop.
+    block and may raise to stop. `weights` are where those of the refinement are kept.
     """
     size = Size(*pixels.shape[:2])
     dtype = label_dtype(scores.vocabulary)
@@ -55,7 +57,7 @@ def label_map_of(
     rules = _Rules.of(scores.vocabulary, threshold, scores.values.device)
     blocks = list(_blocks(size, len(scores.vocabulary), refine.halo))
     for done, block in enumerate(blocks, start=1):
-        winner, best, second = _decided(scores, pixels, block, refine)
+        winner, best, second = _decided(scores, pixels, block, refine, weights)
         # As it is kept: another threshold on the kept confidence gives what a new run would.
         kept = best.to(torch.float16)
         part = rules.labels_of(winner, kept.float())
@@ -99,7 +101,11 @@ def _blocks(size: Size, concepts: int, halo: int) -> Iterator[Window]:
 
 
 def _decided(
-    scores: CoarseScores, pixels: NDArray[np.uint8], block: Window, refine: RefineOptions
+    scores: CoarseScores,
+    pixels: NDArray[np.uint8],
+    block: Window,
+    refine: RefineOptions,
+    weights: PictureWeights | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Winner (index), its probability and the runner-up's, each (height, width) of the block."""
     size = Size(*pixels.shape[:2])
@@ -117,7 +123,8 @@ def _decided(
     if refine.method != "none":
         guide = torch.from_numpy(np.ascontiguousarray(pixels[outer.slices]))
         guide = guide.to(cells.device).permute(2, 0, 1).float().div_(255.0)
-        values = refine_strip(values, guide, refine)
+        of_strip = None if weights is None else weights.of_strip(outer)
+        values = refine_strip(values, guide, refine, of_strip)
     inner = values[:, block.top - top : block.bottom - top, block.left - left : block.right - left]
     winner, best, second = _best_two(inner)
     return (winner if leading is None else leading[winner]), best, second

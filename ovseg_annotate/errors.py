@@ -6,7 +6,8 @@ OvsegError
 ├── ImageError           a picture that cannot be read, or is not what was asked for
 ├── MarkError            marks that cannot be used on this picture, or contradict one another
 ├── ModelError           an engine or tower that does not exist or cannot do this
-│   └── WeightsError     weights that are missing, damaged or of another network
+│   ├── WeightsError     weights that are missing, damaged or of another network
+│   └── VersionError     a learnt version that is missing, damaged or of another model
 ├── FormatError          an annotation file that cannot be read or written
 ├── CacheError           a feature store that cannot be opened
 ├── RunError             a run folder that cannot be used
@@ -48,6 +49,10 @@ class ModelError(OvsegError):
 
 class WeightsError(ModelError):
     """Weights are missing, damaged, or belong to another network."""
+
+
+class VersionError(ModelError):
+    """A learnt version is missing, damaged, or belongs to another model."""
 
 
 class FormatError(OvsegError):

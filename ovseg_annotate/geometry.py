@@ -88,8 +88,8 @@ class Polygon:
 
 def signed_area(ring: Ring) -> float:
     """The shoelace sum / 2: positive for an outline, negative for a hole."""
-    x, y = ring[:, 0], ring[:, 1]
-    return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    after = np.concatenate((ring[1:], ring[:1]))
+    return float(0.5 * (np.dot(ring[:, 0], after[:, 1]) - np.dot(after[:, 0], ring[:, 1])))
 
 
 def oriented(ring: Ring, *, hole: bool) -> Ring:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,9 +22,9 @@ from ovseg_annotate.errors import Cancelled, MemoryLimitError, ModelError, Ovseg
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.image import Image
-from ovseg_annotate.pointing.cells import CellVectors, covered_cells
+from ovseg_annotate.lessons.taught import log_odds
+from ovseg_annotate.pointing.cells import CellEvidence, CellVectors, Grid, covered_cells
 from ovseg_annotate.pointing.gathering import Gatherer
-from ovseg_annotate.pointing.leanings import Leanings
 from ovseg_annotate.resampling import resampled
 from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank
@@ -59,6 +60,16 @@ class Watch:
             raise Cancelled(f"stopped on request {where}")
 
 
+class Shift(Protocol):
+    """What a person taught, as a change of what the words say."""
+
+    @property
+    def needs_cells(self) -> bool:
+        """Whether it depends on how cells look: only engines that can be pointed with tell."""
+
+    def applied(self, scores: ClassScores, cells: Tensor | None) -> ClassScores: ...
+
+
 class Scorer:
     """Turns pictures into coarse scores; features come from the store when it has them."""
 
@@ -76,9 +87,9 @@ class Scorer:
         bank: TextBank,
         options: AnnotateOptions,
         watch: Watch,
-        leanings: Leanings | None = None,
+        shifts: Sequence[Shift] = (),
     ) -> CoarseScores:
-        """The probabilities of every concept on the grid of the finest scale."""
+        """The probabilities of every concept on the grid of the finest scale, shifts in turn."""
         plans = self._plans(image.size, options)
         done, total = 0, sum(len(plan.windows) for plan in plans)
         maps: list[Tensor] = []
@@ -86,7 +97,7 @@ class Scorer:
         with torch.inference_mode():
             for plan in plans:
                 stitcher = Stitcher(plan, len(bank.vocabulary), self._where.device)
-                for start, scores in self._window_scores(image, plan, bank, watch, leanings):
+                for start, scores in self._window_scores(image, plan, bank, watch, shifts):
                     stitcher.add(scores, start)
                     competing = scores.competing
                     done += len(scores.values)
@@ -146,11 +157,39 @@ class Scorer:
         mean: NDArray[np.float32] = (total / count).cpu().numpy()
         return mean
 
-    def score_vectors(self, vectors: NDArray[np.float32], bank: TextBank) -> ClassScores:
-        """What the words say of cells with these vectors (n, width)."""
+    def score_vectors(
+        self, vectors: NDArray[np.float32], bank: TextBank, shifts: Sequence[Shift] = ()
+    ) -> ClassScores:
+        """What the words say of cells with these vectors (n, width), shifts in turn."""
         engine = pointable(self._engine)
+        cells = torch.from_numpy(vectors).to(self._where.device)
         with self.device_lock, torch.inference_mode():
-            return engine.score_vectors(torch.from_numpy(vectors).to(self._where.device), bank)
+            scores = engine.score_vectors(cells, bank)
+            for shift in shifts:
+                scores = shift.applied(scores, cells[None, None])
+            return scores
+
+    def evidence(
+        self,
+        image: Image,
+        bank: TextBank,
+        options: AnnotateOptions,
+        box: tuple[float, float, float, float],
+        watch: Watch,
+    ) -> CellEvidence:
+        """What the words say of the cells that a rectangle touches, and how these look."""
+        if self._engine.card.pointable:
+            vectors = self.cell_vectors(image, options, box, watch)
+            told = self.score_vectors(vectors.flat, bank)
+            logits = log_odds(told)[0, :, 0].T
+            return CellEvidence(vectors.flat, logits.cpu().numpy(), vectors.grid, bank.vocabulary)
+        scores = self.scores(image, bank, options, watch)
+        whole = Size(*scores.values.shape[1:])
+        part = covered_cells(box, image.size, whole)
+        values = scores.values[None, :, part.slices[0], part.slices[1]]
+        logits = log_odds(ClassScores(values, scores.competing, scores.vocabulary))
+        flat = logits[0].flatten(1).T.cpu().numpy()
+        return CellEvidence(None, flat, Grid(image.size, whole, part), scores.vocabulary)
 
     def check(self, size: Size, vocabulary: Vocabulary, options: AnnotateOptions) -> None:
         """Refuse what would not fit, before any work is done for it."""
@@ -186,10 +225,11 @@ class Scorer:
         plan: WindowPlan,
         bank: TextBank,
         watch: Watch,
-        leanings: Leanings | None,
+        shifts: Sequence[Shift],
     ) -> Iterator[tuple[int, ClassScores]]:
         """Scores batch by batch, each with the number of its first window."""
         source = _WindowSource(image, plan)
+        needs_cells = any(shift.needs_cells for shift in shifts)
         for start in range(0, len(plan.windows), _CHUNK):
             stop = min(start + _CHUNK, len(plan.windows))
             features = self._features(image, plan, source, range(start, stop), watch)
@@ -198,9 +238,9 @@ class Scorer:
                 part = self._on_device(part)
                 with self.device_lock:
                     scores = self._engine.score(part, bank)
-                    if leanings is not None:
-                        vectors = pointable(self._engine).cell_vectors(part)
-                        scores = leanings.applied(scores, vectors)
+                    cells = pointable(self._engine).cell_vectors(part) if needs_cells else None
+                    for shift in shifts:
+                        scores = shift.applied(scores, cells)
                 yield start + first, scores
 
     def _features(

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -27,16 +28,22 @@ from ovseg_annotate.errors import Cancelled, OvsegError
 from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import Image, ReadingOptions, read_image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
+from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.model_names import digest_with, split_model
+from ovseg_annotate.lessons.taught import taught_by
+from ovseg_annotate.lessons.version import read_version
 from ovseg_annotate.options import digest_text
+from ovseg_annotate.pointing.cells import CellEvidence
 from ovseg_annotate.pointing.examples import VisualExamples, examples_from
-from ovseg_annotate.pointing.leanings import Leanings, leanings_of, number_of
+from ovseg_annotate.pointing.leanings import leanings_of, number_of
 from ovseg_annotate.pointing.marks import Mark, check_marks, surroundings
 from ovseg_annotate.pointing.picking import Picked, PickOptions, Sight, picked, picked_in_box
 from ovseg_annotate.pointing.requests import Request
 from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.refine.kept_weights import WeightStore
 from ovseg_annotate.refine.region_votes import mode_vote
 from ovseg_annotate.refine.superpixels import superpixels
-from ovseg_annotate.scoring import Scorer, Watch
+from ovseg_annotate.scoring import Scorer, Shift, Watch
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.contrast import with_contrast, without_echoes
 from ovseg_annotate.vocabulary import Vocabulary
@@ -54,7 +61,8 @@ class _Words:
 
     bank: TextBank
     advice: tuple[str, ...]
-    leanings: Leanings | None = None  # from visual examples
+    shifts: tuple[Shift, ...] = ()  # from corrections, then from visual examples
+    examples: str = ""  # digest of visual examples
 
 
 def open_session(  # noqa: PLR0913  the front door: all but the first by name
@@ -69,15 +77,19 @@ def open_session(  # noqa: PLR0913  the front door: all but the first by name
 ) -> Session:
     """Load `ENGINE@WEIGHTS` once; without `cache`, nothing is kept beyond memory.
 
+    A version that was learnt from corrections is a file behind a plus: `ENGINE@WEIGHTS+FILE`.
     `progress` hears of downloads before and while they run; `offline` forbids them.
     """
+    model, file = split_model(model)
+    version = None if file is None else read_version(file)
     store = FeatureStore() if cache is None else cache
     texts = None if store.folder is None else store.folder / "text"
     engine = open_engine(
         model, engine_options or {}, cache=texts, offline=offline, progress=progress
     )
     where = placement(device, precision, half_precision=engine.card.half_precision)
-    return Session(engine, where, store, model=model)
+    session = Session(engine, where, store, model=model)
+    return session if version is None else session.taught(version.lesson)
 
 
 class Session:
@@ -92,11 +104,33 @@ class Session:
         self.engine = engine
         self.placement = where
         self.store = store
-        self.model = model or engine.card.name
+        self.lesson: Lesson | None = None
+        self.base_model = model or engine.card.name
         self._scorer = Scorer(engine, where, store)
+        self._weights = WeightStore()
         self._words: OrderedDict[tuple[Vocabulary, str], _Words] = OrderedDict()
         self._words_lock = threading.Lock()
         engine.to(where.device, where.dtype)
+
+    @property
+    def model(self) -> str:
+        """The model as a person named it, and which version of it this is."""
+        version = "" if self.lesson is None else f"+{self.lesson.digest[:16]}"
+        return self.base_model + version
+
+    @property
+    def weights_digest(self) -> str:
+        """Names all numbers that answers come from: the engine's weights and the lesson."""
+        base = self.engine.card.weights_digest
+        return base if self.lesson is None else digest_with(base, self.lesson.digest)
+
+    def taught(self, lesson: Lesson | None) -> Session:
+        """A session with this lesson, or with none; it shares engine, kept features and words."""
+        if lesson is not None:
+            lesson.check_space(self.engine.card.space)
+        other = copy(self)
+        other.lesson = lesson
+        return other
 
     def annotate(
         self,
@@ -109,8 +143,8 @@ class Session:
         """Suggest a label for every pixel of a picture, from words and what was pointed at."""
         options, watch = options or AnnotateOptions(), watch or Watch()
         self._scorer.check(image.size, vocabulary, options)
-        words = self._with_examples(self._words_for(vocabulary, options.contrast), examples)
-        scores = self._scorer.scores(image, words.bank, options, watch, words.leanings)
+        words = self._taught_words(vocabulary, options.contrast, examples)
+        scores = self._scorer.scores(image, words.bank, options, watch, words.shifts)
         return self._decided(image, scores, words, options, watch)
 
     def annotate_many(
@@ -128,7 +162,7 @@ class Session:
         called from the encoding thread, with the windows of one picture after the other.
         """
         options, watch = options or AnnotateOptions(), watch or Watch()
-        words = self._with_examples(self._words_for(vocabulary, options.contrast), examples)
+        words = self._taught_words(vocabulary, options.contrast, examples)
         abandoned = threading.Event()  # set when the caller stops asking
         stoppable = watch.also_stopped_by(abandoned.is_set)
         quiet = replace(stoppable, progress=None)
@@ -136,7 +170,7 @@ class Session:
         def scored(read: Future[Image]) -> tuple[Image, CoarseScores]:
             image = read.result()
             self._scorer.check(image.size, vocabulary, options)
-            scores = self._scorer.scores(image, words.bank, options, stoppable, words.leanings)
+            scores = self._scorer.scores(image, words.bank, options, stoppable, words.shifts)
             return image, scores
 
         def outcome(path: Path, work: Future[tuple[Image, CoarseScores]]) -> Outcome:
@@ -199,8 +233,8 @@ class Session:
         likely = None
         if vocabulary is not None:
             number = number_of(request.concept, vocabulary)
-            bank = self._words_for(vocabulary, options.contrast).bank
-            scores = self._scorer.score_vectors(vectors.flat, bank)
+            words = self._taught_words(vocabulary, options.contrast, None)
+            scores = self._scorer.score_vectors(vectors.flat, words.bank, words.shifts)
             likely = vectors.with_values(scores.values[0, number, 0].cpu().numpy())
         return picked(Sight(image.pixels, vectors, likely), request)
 
@@ -213,6 +247,21 @@ class Session:
         """
         return self._scorer.mean_vector(image, options or AnnotateOptions(), watch or Watch())
 
+    def evidence(
+        self,
+        image: Image,
+        vocabulary: Vocabulary,
+        options: AnnotateOptions,
+        box: tuple[float, float, float, float],
+        watch: Watch | None = None,
+    ) -> CellEvidence:
+        """What the words alone say of the cells in a part of a picture, and how the cells look.
+
+        The part is (left, top, right, bottom) in px; learning from corrections stands on this.
+        """
+        bank = self._words_for(vocabulary, options.contrast).bank
+        return self._scorer.evidence(image, bank, options, box, watch or Watch())
+
     def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
         """The vectors of all phrases, with those that compete."""
         return self._words_for(vocabulary, contrast).bank
@@ -220,6 +269,7 @@ class Session:
     def close(self) -> None:
         """Give the device's memory back; the session cannot be used afterwards."""
         self._words.clear()
+        self._weights = WeightStore()
         self.engine.to(torch.device("cpu"), torch.float32)
         if self.placement.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -235,12 +285,20 @@ class Session:
     ) -> None:
         self.close()
 
-    def _with_examples(self, words: _Words, examples: VisualExamples | None) -> _Words:
+    def _taught_words(
+        self, vocabulary: Vocabulary, contrast: str, examples: VisualExamples | None
+    ) -> _Words:
+        """The words with what corrections taught, and what is pointed at on top of that."""
+        words = self._words_for(vocabulary, contrast)
+        taught = None if self.lesson is None else taught_by(self.lesson, words.bank.vocabulary)
+        if taught is not None:
+            words = replace(words, shifts=(taught,))
         if examples is None or not len(examples):
             return words
         examples.check_engine(self.engine.card.space)
-        told = self._scorer.score_vectors(examples.prototypes, words.bank)
-        return replace(words, leanings=leanings_of(examples, told, self.engine.card.known_words))
+        told = self._scorer.score_vectors(examples.prototypes, words.bank, words.shifts)
+        leanings = leanings_of(examples, told, self.engine.card.known_words)
+        return replace(words, shifts=(*words.shifts, leanings), examples=leanings.digest)
 
     def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
         known_words = self.engine.card.known_words
@@ -271,6 +329,7 @@ class Session:
     ) -> Annotation:
         card = self.engine.card
         threshold = card.threshold if options.threshold is None else options.threshold
+        on_cpu = scores.values.device.type == "cpu"  # elsewhere, refinement takes no time
         with torch.inference_mode():
             label_map = label_map_of(
                 scores,
@@ -278,17 +337,18 @@ class Session:
                 threshold,
                 options.refine,
                 lambda done, total: watch.step("pixels", done, total),
+                self._weights.of(image.key) if on_cpu else None,
             )
         if options.superpixels:
             label_map = mode_vote(label_map, superpixels(image.pixels, options.superpixels))
         if image.valid is not None:
             _forget_invalid(label_map, image.valid)
-        taught = "" if words.leanings is None else f" examples={words.leanings.digest}"
+        taught = f" examples={words.examples}" if words.examples else ""
         worded = f" {words.bank.wording}" if words.bank.wording else ""
         settled = options.settled(card.threshold, card.overlap)
         provenance = Provenance(
             model=self.model,
-            weights_digest=card.weights_digest,
+            weights_digest=self.weights_digest,
             vocabulary=str(scores.vocabulary),
             options=f"{digest_text(settled)} {card.options}{worded}{taught}",
             image=image.reading,

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 PROJECT = 3
+UID = "3.1769860800"  # as it names the project to backends: with the second of its making
 CONFIG = (
     '<View><Image name="image" value="$image"/><PolygonLabels name="poly" toName="image">'
     '<Label value="red"/></PolygonLabels></View>'
@@ -49,6 +50,9 @@ class FakeLabelStudio:
     faults: Faults = lambda method, path, number: None
     stored: dict[int, list[str]] = field(default_factory=dict)  # model versions by task
     labelled: frozenset[int] = frozenset()  # tasks that a person has annotated
+    annotations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by task
+    config: str = CONFIG
+    sampling: str = "Sequential sampling"
     shown_version: str = ""
     requests: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)  # Authorization headers that came
@@ -56,6 +60,7 @@ class FakeLabelStudio:
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     backend_problem: str = ""  # why Label Studio cannot reach the backend
     _milestone: tuple[int, threading.Event] | None = None
+    _seconds: int = 0
 
     @property
     def stored_count(self) -> int:
@@ -64,6 +69,22 @@ class FakeLabelStudio:
     @property
     def doubled(self) -> list[int]:
         return [task for task, versions in self.stored.items() if len(versions) > 1]
+
+    def annotate(self, task: int, result: list[dict[str, Any]]) -> None:
+        """A person submits an annotation, or changes the one there is."""
+        self._seconds += 1
+        annotation = {
+            "id": task,
+            "result": result,
+            "was_cancelled": False,
+            "updated_at": f"2026-02-01T{self._seconds // 3600:02}:{self._seconds // 60 % 60:02}:"
+            f"{self._seconds % 60:02}.000000Z",
+        }
+        self.annotations[task] = [annotation]
+
+    def take_back(self, task: int) -> None:
+        """A person deletes an annotation."""
+        self.annotations.pop(task, None)
 
     def when_stored(self, count: int) -> threading.Event:
         """Set as soon as so many predictions are stored."""
@@ -77,6 +98,7 @@ class FakeLabelStudio:
             "/api/version": self._version,
             "/api/projects/{project:int}/": self._project,
             "/api/tasks": self._tasks,
+            "/api/tasks/{task:int}/": self._task,
             "/api/predictions/": self._predictions,
             "/api/ml/": self._backends,
             "/api/ml/{number:int}": self._backend,
@@ -115,12 +137,15 @@ class FakeLabelStudio:
         if request.path_params["project"] != PROJECT:
             return JSONResponse({"detail": "No Project matches the given query."}, 404)
         if request.method == "PATCH":
-            self.shown_version = (await request.json())["model_version"]
+            body = await request.json()
+            self.shown_version = body.get("model_version", self.shown_version)
+            self.sampling = body.get("sampling", self.sampling)
         return JSONResponse(
             {
                 "id": PROJECT,
                 "title": "fake",
-                "label_config": CONFIG,
+                "created_at": "2026-01-31T12:00:00.250000Z",
+                "label_config": self.config,
                 "model_version": self.shown_version or None,
                 "task_number": self.task_count,
             }
@@ -128,23 +153,39 @@ class FakeLabelStudio:
 
     async def _tasks(self, request: Request) -> Response:
         query = json.loads(request.query_params["query"])
-        behind, *versions = (each["value"] for each in query["filters"]["items"])
-        without = set(versions[0]) if versions else set()
+        wanted = {each["filter"]: each["value"] for each in query["filters"]["items"]}
+        without = set(wanted.get("filter:tasks:predictions_model_versions", ()))
+        least = wanted.get("filter:tasks:total_annotations", -1) + 1
         left = [
             task
-            for task in range(behind + 1, self.task_count + 1)
-            if not without & set(self.stored.get(task, ()))
+            for task in range(wanted["filter:tasks:id"] + 1, self.task_count + 1)
+            if not without & set(self.stored.get(task, ())) and self._count(task) >= least
         ]
         page = left[: int(request.query_params["page_size"])]
         tasks = [
             {
                 "id": task,
                 "data": {"image": f"/data/upload/3/{task}.png"},
-                "total_annotations": int(task in self.labelled),
+                "total_annotations": self._count(task),
+                "updated_at": self._changed(task),
             }
             for task in page
         ]
         return JSONResponse({"total": len(left), "tasks": tasks})
+
+    async def _task(self, request: Request) -> Response:
+        task = request.path_params["task"]
+        found = self.annotations.get(task, [])
+        if task in self.labelled:
+            found = [{"result": [], "updated_at": self._changed(task)}]
+        return JSONResponse({"id": task, "annotations": found})
+
+    def _count(self, task: int) -> int:
+        return 1 if task in self.labelled else len(self.annotations.get(task, ()))
+
+    def _changed(self, task: int) -> str:
+        there = self.annotations.get(task, ())
+        return max((each["updated_at"] for each in there), default="2026-01-31T12:00:00Z")
 
     async def _predictions(self, request: Request) -> Response:
         if request.method == "GET":

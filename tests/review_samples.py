@@ -6,15 +6,22 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from annotated_samples import picture_file
 from cli.fake_annotator import outcome_of
+from numpy.typing import NDArray
+from vector_engine import CPU, VectorEngine
 
 from napari_plugin.monitor import Monitor
 from napari_plugin.preferences import Preferences
 from napari_plugin.review_suggesting import Opened, SuggestRequest
 from ovseg_annotate.annotation import Outcome
 from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.feature_store import FeatureStore
+from ovseg_annotate.lessons.model_names import split_model
+from ovseg_annotate.lessons.version import read_version
 from ovseg_annotate.run_folder import RunSettings
+from ovseg_annotate.session import Session
 from ovseg_annotate.vocabulary import Vocabulary
 
 WORDS = Vocabulary.parse("red; green; -blue")
@@ -55,3 +62,25 @@ class FakeModel:
                 yield outcome_of(path, words)
 
         return Opened(self.weights, annotate)
+
+
+class OneModel:
+    """A model and all versions that were learnt for it."""
+
+    def __init__(self) -> None:
+        self.engine = VectorEngine()
+        self._base = Session(self.engine, CPU, FeatureStore(), model="vectors@here")
+
+    def session(self, preferences: Preferences, _monitor: Monitor) -> Session:
+        file = split_model(preferences.model)[1]
+        return self._base if file is None else self._base.taught(read_version(file).lesson)
+
+
+def squares(shift: int) -> NDArray[np.uint8]:
+    """Yellow squares on blue: a little more red than green, says the engine."""
+    pixels = np.zeros((96, 96, 3), np.uint8)
+    pixels[..., 2] = 255
+    for row in range(8, 96, 32):
+        for column in range(8, 96, 32):
+            pixels[row : row + 16, column + shift : column + shift + 16] = (255, 230, 0)
+    return pixels

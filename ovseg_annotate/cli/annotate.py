@@ -131,7 +131,7 @@ def opened(request: Request, stop: Callable[[], bool]) -> Opened:
         reading=request.reading,
         watch=Watch(cancel=stop),
     )
-    return Opened(session.engine.card.weights_digest, annotator)
+    return Opened(session.weights_digest, annotator)
 
 
 def _settings(request: Request, weights: str) -> RunSettings:

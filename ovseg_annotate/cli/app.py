@@ -14,15 +14,17 @@ from ovseg_annotate.cli.convert import convert
 from ovseg_annotate.cli.describe import describe
 from ovseg_annotate.cli.doctor import doctor
 from ovseg_annotate.cli.evaluate import evaluate
+from ovseg_annotate.cli.learn import learn
 from ovseg_annotate.cli.models import models
 from ovseg_annotate.cli.option_flags import with_option_flags
 from ovseg_annotate.cli.queue import queue
 from ovseg_annotate.cli.scenes import scenes
 from ovseg_annotate.cli.show import show
 from ovseg_annotate.cli.train import train
+from ovseg_annotate.cli.versions import versions
 
 _VERBS = (
-    *(annotate, show, queue, convert, compare, models),
+    *(annotate, show, queue, learn, versions, convert, compare, models),
     *(scenes, train, evaluate, describe),
     *(doctor, cache),
 )

@@ -171,7 +171,7 @@ def _conditions(
     card = opened.engine.card
     return Conditions(
         model=opened.model,
-        weights=card.weights_digest,
+        weights=opened.weights_digest,
         licence=card.licence,
         command=command,
         seed=options.seed,

@@ -84,8 +84,9 @@ def queue_with(
     pictures = RunPictures.of(reader)
     failed: list[Failed] = []
     if pictures.open and (left := pictures.to_look_at(looks, order)):
-        with opener(_session_options(reader.settings, device)) as session:
-            _check(session, reader, order)
+        with opener(run_session(reader.settings, device)) as session:
+            check_weights(session, reader)
+            _check_vectors(session, order)
             eyes = Eyes(session, reader.settings, comparable=session.engine.card.pointable)
             with talk.progress(len(left), "picture") as view:
                 for seen in left:
@@ -108,7 +109,8 @@ def queue_with(
     return Exit.SOME_FAILED if failed else Exit.FINE
 
 
-def _session_options(settings: RunSettings, device: DeviceOptions) -> SessionOptions:
+def run_session(settings: RunSettings, device: DeviceOptions) -> SessionOptions:
+    """The flags that open the model of a run."""
     return SessionOptions(
         model=settings.model,
         engine_options=tuple(filter(None, settings.engine_options.split(","))),
@@ -119,15 +121,19 @@ def _session_options(settings: RunSettings, device: DeviceOptions) -> SessionOpt
     )
 
 
-def _check(session: Session, reader: RunReader, order: Order) -> None:
-    """Refuse before the work is done what would be of no use after it."""
-    card, settings = session.engine.card, reader.settings
-    if card.weights_digest != settings.weights:
+def check_weights(session: Session, reader: RunReader) -> None:
+    """Refuse another model than that of a run before any work is done."""
+    settings = reader.settings
+    if session.weights_digest != settings.weights:
         raise RunError(
             f"{reader.path} was made with weights {settings.weights[:12]} of {settings.model}, "
-            f"here they are {card.weights_digest[:12]}; give 'ovseg annotate' with --replace to "
+            f"here they are {session.weights_digest[:12]}; give 'ovseg annotate' with --replace to "
             "make its suggestions again (corrections are kept), or restore the weights"
         )
+
+
+def _check_vectors(session: Session, order: Order) -> None:
+    card = session.engine.card
     if order.by in ("both", "diversity") and not card.pointable:
         raise ModelError(
             f"{card.name} has no vectors by which pictures can be told apart; choose "

@@ -50,10 +50,13 @@ def corrected_set(name: str, draw: Callable[[], Iterator[Corrected]]) -> Labelle
 
 
 def corrected_in_export(path: Path, written_in: str, pictures: Path | None) -> Iterator[Corrected]:
-    """The pictures of an export, which are looked for in `pictures`, or else beside it."""
+    """The pictures of an export, which are looked for in `pictures`, or else beside it.
+
+    Tasks of Label Studio that hold nothing but predictions are nobody's answers and are left out.
+    """
     beside = path if path.is_dir() else path.parent
     folders = (beside, beside / "images", beside.parent) if pictures is None else (pictures,)
-    for image in format_named(written_in).read(path):
+    for image in format_named(written_in).read_answers(path):
         yield Corrected(_found(image.name, folders, path), image)
 
 

@@ -37,6 +37,8 @@ class Format(Generic[Options]):
     options: type[Options]  # read by options.read_options
     writer: Callable[[Iterable[AnnotatedImage], Path, Options], tuple[Path, ...]]
     reader: Callable[[Path], Iterator[AnnotatedImage]]
+    # For files that hold suggestions beside answers: reads the answers alone.
+    answers_reader: Callable[[Path], Iterator[AnnotatedImage]] | None = None
 
     def write(
         self, images: Iterable[AnnotatedImage], folder: Path, options: Options | None = None
@@ -46,10 +48,17 @@ class Format(Generic[Options]):
 
     def read(self, path: Path) -> Iterator[AnnotatedImage]:
         """Read a folder as `write` leaves it, or a single file where the format has one."""
+        return self.reader(self._existing(path))
+
+    def read_answers(self, path: Path) -> Iterator[AnnotatedImage]:
+        """Read what people drew or let stand, where the format tells it from suggestions."""
+        return (self.answers_reader or self.reader)(self._existing(path))
+
+    def _existing(self, path: Path) -> Path:
         path = Path(path)
         if not path.exists():
             raise FormatError(f"there is no {path}; name a file or folder of {self.name}")
-        return self.reader(path)
+        return path
 
 
 _ALL: tuple[Format[Any], ...] = (
@@ -59,6 +68,7 @@ _ALL: tuple[Format[Any], ...] = (
         label_studio.LabelStudioOptions,
         label_studio.write,
         label_studio.read,
+        label_studio.read_annotations,
     ),
     Format(
         "coco",

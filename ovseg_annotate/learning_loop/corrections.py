@@ -23,12 +23,11 @@ from ovseg_annotate.evaluation.effort import Comparison, Effort, compared, effor
 from ovseg_annotate.formats import label_studio, native
 from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.geometry import Size
+from ovseg_annotate.lessons.lesson import NOTHING
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region, mask_of
 from ovseg_annotate.run_folder import PictureState, RunReader
 from ovseg_annotate.run_folder.folder import SUGGESTIONS
 from ovseg_annotate.run_folder.records import record_path, standing_of
-
-NOTHING = ""  # in place of a concept: none of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

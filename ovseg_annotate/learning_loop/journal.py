@@ -88,6 +88,11 @@ class Journal:
         return sum(not word.withdrawn for word in self._words.values())
 
     @property
+    def pictures(self) -> frozenset[str]:
+        """Those with a correction that holds."""
+        return frozenset(name for name, word in self._words.items() if not word.withdrawn)
+
+    @property
     def digest(self) -> str:
         """Names what the journal says now, in whatever order it came and however often."""
         words = sorted(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.pointing.marks import BoxMark, Mark, PointMark, window_of
+from ovseg_annotate.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,16 @@ class CellVectors:
         lower_part = _between(flat, lower * columns + left, lower * columns + right, across)
         mixed: NDArray[np.float32] = upper_part + (lower_part - upper_part) * down[:, None]
         return mixed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellEvidence:
+    """What is known of the cells of a part of a picture before anybody corrects it."""
+
+    vectors: NDArray[np.float32] | None  # (cells, width), unit; None: the engine has none
+    log_odds: NDArray[np.float32]  # (cells, concepts) of the words alone; competing: up to a sum
+    grid: Grid
+    vocabulary: Vocabulary  # contrast included
 
 
 def _neighbours(

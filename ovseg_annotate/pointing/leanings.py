@@ -40,15 +40,21 @@ class Leanings:
     wordless: tuple[int, ...]  # concepts whose words this tower was never taught
     digest: str  # of the examples
 
+    @property
+    def needs_cells(self) -> bool:
+        return True
+
     def likeness(self, cells: Tensor) -> Tensor:
         """Unit vectors (..., width) -> (..., examples), 0 to 1."""
         products = cells.float() @ self.directions.to(cells.device).T
         unlike, like = self.unlike.to(cells.device), self.like.to(cells.device)
         return ((products - unlike) / (like - unlike)).clamp(0.0, 1.0)
 
-    def applied(self, scores: ClassScores, cells: Tensor) -> ClassScores:
+    def applied(self, scores: ClassScores, cells: Tensor | None) -> ClassScores:
         """The scores again, with `cells` (windows, rows, columns, width) leaning."""
         _check_competing(scores)
+        if cells is None:
+            raise ValueError("examples depend on how cells look")
         logits = _with_wordless(_logits(scores.values), self.wordless, dim=1)
         lifted = self.likeness(cells) @ self.lifts.to(cells.device).T
         values = (logits + lifted.permute(0, 3, 1, 2)).softmax(dim=1)

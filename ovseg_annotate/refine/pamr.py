@@ -40,8 +40,20 @@ def refined_window(scores: Tensor, guide: Tensor, core: Window, schedule: PamrSc
     is read. The answer, (k, core.height, core.width), equals the same rectangle of the whole
     picture refined at once.
     """
+    return weighted_window(scores, window_weights(guide, core, schedule), core, schedule)
+
+
+def window_weights(guide: Tensor, core: Window, schedule: PamrSchedule) -> Weights:
+    """What refines the rectangle `core`, whatever the scores."""
+    canvas = _Canvas.around(core, Size(*guide.shape[1:]), schedule)
+    return _weights(canvas.of(guide), canvas)
+
+
+def weighted_window(
+    scores: Tensor, weights: Weights, core: Window, schedule: PamrSchedule
+) -> Tensor:
+    """As `refined_window`, with weights that are known already."""
     canvas = _Canvas.around(core, Size(*scores.shape[1:]), schedule)
-    weights = _weights(canvas.of(guide), canvas)
     values = canvas.of(scores)
     for step in range(1, schedule.iterations + 1):
         values = _averaged(values, weights, canvas, step)
@@ -130,21 +142,25 @@ class _Canvas:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Weights:
+class Weights:
     """The weight of every neighbour for the places of the first step's span."""
 
     lines: Tensor  # (neighbours, places); for each offset the neighbour behind, then before
     shares: Tensor  # (places,) one over their sum
 
+    @property
+    def bytes(self) -> int:
+        return self.lines.nbytes + self.shares.nbytes
 
-def _weights(guide: Tensor, canvas: _Canvas) -> _Weights:
+
+def _weights(guide: Tensor, canvas: _Canvas) -> Weights:
     first, last = canvas.span(1)
     weights = guide.new_empty((2 * len(canvas.offsets), last - first))
     shares = guide.new_empty(last - first)
     for start, stop in canvas.pieces(1, len(guide), guide.device):
         places = slice(start - first, stop - first)
         _fill_weights(weights[:, places], shares[places], guide, canvas.offsets, start)
-    return _Weights(weights, shares)
+    return Weights(weights, shares)
 
 
 def _fill_weights(
@@ -181,7 +197,7 @@ def _fill_weights(
     shares.reciprocal_()
 
 
-def _averaged(values: Tensor, weights: _Weights, canvas: _Canvas, step: int) -> Tensor:
+def _averaged(values: Tensor, weights: Weights, canvas: _Canvas, step: int) -> Tensor:
     """One step over lines (k, places of the canvas); what has lost its neighbours is 0."""
     result = torch.zeros_like(values)
     first, _ = canvas.span(1)

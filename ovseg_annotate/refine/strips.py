@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from ovseg_annotate.geometry import Size, Window
+from ovseg_annotate.refine.kept_weights import StripWeights
 from ovseg_annotate.refine.options import PamrSchedule, RefineOptions
-from ovseg_annotate.refine.pamr import grown_window, refined_window
+from ovseg_annotate.refine.pamr import Weights, grown_window, weighted_window, window_weights
 
 _SMALLEST_BLOCK = 128  # px: below, the calls cost more than the numbers
 
 
 @torch.no_grad()
-def refine_strip(probabilities: Tensor, guide: Tensor, options: RefineOptions) -> Tensor:
+def refine_strip(
+    probabilities: Tensor,
+    guide: Tensor,
+    options: RefineOptions,
+    kept: StripWeights | None = None,
+) -> Tensor:
     """Sharpen the borders of a strip; what lies within `options.halo` of a cut is not final.
 
     probabilities (k, h, w) float32 from 0 to 1, guide (3, h, w) float32 from 0 to 1 at the same
     size. The work goes block by block. In each, a concept that cannot win keeps its numbers, and
     so do pixels that see one winner only as far as refinement reaches: the strongest concept of
     every pixel is the same as if everything had been computed, which `options.every_concept` does.
+    Weights that are kept are not computed again.
     """
     if probabilities.shape[1:] != guide.shape[1:] or probabilities.ndim != 3:
         raise ValueError(
@@ -33,12 +41,11 @@ def refine_strip(probabilities: Tensor, guide: Tensor, options: RefineOptions) -
     if schedule is None:
         return probabilities
     refined = probabilities.clone()
+    strip = _Strip(probabilities, guide, schedule, kept)
     blocks = list(_blocks(Size(*probabilities.shape[1:]), schedule))
     # Many short calls: blocks side by side use the cores better than torch's split of each call.
     workers = min(len(blocks), torch.get_num_threads()) if refined.device.type == "cpu" else 1
-    refine = partial(
-        _refine_block, refined, probabilities, guide, schedule, every_concept=options.every_concept
-    )
+    refine = partial(_refine_block, refined, strip, every_concept=options.every_concept)
     if workers == 1:
         for block in blocks:
             refine(block)
@@ -50,17 +57,28 @@ def refine_strip(probabilities: Tensor, guide: Tensor, options: RefineOptions) -
     return refined
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strip:
+    """What there is to refine, and by what."""
+
+    probabilities: Tensor  # (k, h, w)
+    guide: Tensor  # (3, h, w)
+    schedule: PamrSchedule
+    kept: StripWeights | None
+
+    def weights(self, core: Window, around: Window, inside: Window) -> Weights:
+        """Those of the rectangle `core`, which lies `inside` its surroundings."""
+
+        def make() -> Weights:
+            return window_weights(self.guide[:, *around.slices], inside, self.schedule)
+
+        return make() if self.kept is None else self.kept.weights(core, self.schedule, make)
+
+
 @torch.inference_mode()  # the mode of the caller does not reach other threads
-def _refine_block(
-    refined: Tensor,
-    probabilities: Tensor,
-    guide: Tensor,
-    schedule: PamrSchedule,
-    block: Window,
-    *,
-    every_concept: bool,
-) -> None:
+def _refine_block(refined: Tensor, strip: _Strip, block: Window, *, every_concept: bool) -> None:
     """Fill one block of `refined`; blocks do not overlap, so they may run at the same time."""
+    probabilities, schedule = strip.probabilities, strip.schedule
     rivals = list(range(len(probabilities)))
     size = Size(*probabilities.shape[1:])
     core: Window | None = block
@@ -75,8 +93,11 @@ def _refine_block(
         return
     around = grown_window(core, schedule.halo, size)
     inside = Window(core.top - around.top, core.left - around.left, core.height, core.width)
-    refined[rivals, *core.slices] = refined_window(
-        probabilities[rivals, *around.slices], guide[:, *around.slices], inside, schedule
+    refined[rivals, *core.slices] = weighted_window(
+        probabilities[rivals, *around.slices],
+        strip.weights(core, around, inside),
+        inside,
+        schedule,
     )
 
 

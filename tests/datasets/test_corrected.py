@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_a_picture_of_another_size_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_can_be_the_truth(name: str, tmp_path: Path) -> None:
-    image = annotated("sub/a.png")
+    image = replace(annotated("sub/a.png"), provenance=None)  # a person's
     picture_file(tmp_path / "photos" / "sub" / "a.png")
     FORMATS[name].write([image], tmp_path / "export")
     labelled = corrected_set(
@@ -97,3 +98,38 @@ def test_pictures_that_are_nowhere_are_named_with_the_flag_that_helps(tmp_path: 
     FORMATS["coco"].write([annotated()], tmp_path)
     with pytest.raises(FormatError, match=r"about a\.png.*--pictures"):
         list(corrected_in_export(tmp_path, "coco", None))
+
+
+def task(name: str, concept: str, **answers: object) -> dict[str, object]:
+    """A task of Label Studio on a picture of 32 x 24 px whose right half is labelled."""
+    points = [[50, 0], [100, 0], [100, 100], [50, 100]]
+    item = {
+        "type": "polygonlabels",
+        "from_name": "poly",
+        "to_name": "image",
+        "original_width": 32,
+        "original_height": 24,
+        "value": {"points": points, "polygonlabels": [concept]},
+    }
+    held = {name: [{"result": [item]}] for name, is_there in answers.items() if is_there}
+    return {"data": {"image": name}, **held}
+
+
+def test_predictions_of_label_studio_are_nobody_s_truth(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        picture_file(tmp_path / name)
+    tasks = [
+        task("a.png", "red", predictions=True),
+        task("b.png", "green", predictions=True, annotations=True),
+        task("c.png", "blue", annotations=True),
+    ]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    labelled = corrected_set("mine", lambda: corrected_in_export(tmp_path, "label-studio", None))
+    assert [picture.name for picture in labelled.pictures()] == ["b.png", "c.png"]
+
+
+def test_an_export_without_answers_has_no_truth(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    (tmp_path / "tasks.json").write_text(json.dumps([task("a.png", "red", predictions=True)]))
+    with pytest.raises(FormatError, match="mine has no correction"):
+        corrected_set("mine", lambda: corrected_in_export(tmp_path, "label-studio", None))

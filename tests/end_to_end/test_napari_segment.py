@@ -145,12 +145,54 @@ def test_a_scribble_teaches_and_is_forgotten_again(
     stroke(viewer, (row + 2, column), (row + 6, column + 2))
     assert (named(viewer, "scribbles").data == 2).any()
     with qtbot.waitSignal(dock.finished, timeout=WAIT):
-        click(qtbot, dock.panel.learn_button)
+        click(qtbot, dock.panel.learning.learn_button)
     keep_picture(viewer, "segment-learnt")
     assert np.count_nonzero(labels.data == 2) > np.count_nonzero(before == 2)
     with qtbot.waitSignal(dock.finished, timeout=WAIT):
-        click(qtbot, dock.panel.unlearn_button)
+        click(qtbot, dock.panel.learning.undo_button)
     assert np.array_equal(labels.data, before)
+
+
+def test_a_painted_correction_changes_the_far_side_and_undo_brings_it_back(
+    viewer: Any, dock: SegmentDock, qtbot: QtBot
+) -> None:
+    rules = SceneRules(SceneStyle.MICROSCOPY, Size(SIZE, SIZE), object_scale=2)
+    near = draw_scene(rules, 3).pixels
+    viewer.layers.clear()
+    viewer.add_image(np.hstack([near, near[:, ::-1]]), name="mirrored")
+    qtbot.keyClicks(dock.concepts.words_edit, "nucleus; bacterium; filament; cytoplasm")
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
+        click(qtbot, dock.panel.segment_button)
+    labels = named(viewer, "suggestion")
+    far = np.s_[:, SIZE:]
+    before = labels.data[far].copy()
+    assert np.count_nonzero(before == 4) > 1000  # nuclei, but it calls them cytoplasm
+
+    dock.concepts.choose(0)
+    labels.mode, labels.brush_size = "paint", 12
+    nuclei = labels.data[:, : SIZE - 8] == 4
+    for row in range(8, SIZE, 12):
+        edges = np.flatnonzero(np.diff(nuclei[row], prepend=False, append=False))
+        for start, end in edges.reshape(-1, 2).tolist():
+            stroke(viewer, (row, start + 6), (row, max(end - 7, start + 6)))
+    qtbot.waitUntil(lambda: "yours" in dock.panel.corrected_label.text(), timeout=WAIT)
+    painted = labels.data.copy()
+    keep_picture(viewer, "learn-painted")
+
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
+        click(qtbot, dock.panel.learning.learn_button)
+    keep_picture(viewer, "learn-learnt")
+    assert "better" in dock.panel.learning.verdict_label.text()
+    changed = np.count_nonzero((labels.data[far] == 1) & (before == 4))
+    assert changed > 0.5 * np.count_nonzero(before == 4)
+    own = painted == 1
+    assert (labels.data[own] == 1).all()
+
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
+        click(qtbot, dock.panel.learning.undo_button)
+    assert np.array_equal(labels.data[far], before)
+    assert np.array_equal(labels.data, painted)
+    assert dock.panel.learning.version_box.currentData() == ""
 
 
 def test_the_pixels_are_those_of_the_command_line(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_label_studio import PROJECT, FakeLabelStudio
+from fake_label_studio import PROJECT, UID, FakeLabelStudio
 from loopback import listening
 from PIL import Image as Pillow
 from starlette.requests import Request
@@ -19,8 +20,12 @@ from typer.testing import CliRunner
 
 from labelstudio_backend.cli import app
 from labelstudio_backend.label_config import read_label_config
+from labelstudio_backend.memory import memory_of
+from labelstudio_backend.projects import TypedWords
+from labelstudio_backend.settings import Settings
+from labelstudio_backend.words import Wording
 from ovseg_annotate.datasets.scenes import SceneRules, SceneStyle, draw_scene
-from ovseg_annotate.errors import OptionError, RunError, VocabularyError
+from ovseg_annotate.errors import OptionError, RunError, VersionError, VocabularyError
 from ovseg_annotate.geometry import Size
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +51,9 @@ def fake() -> FakeLabelStudio:
 
 
 @pytest.fixture
-def address(fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(
+    fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[str]:
     async def upload(request: Request) -> Response:
         number = int(request.path_params["number"].removesuffix(".png"))
         return Response(b"no picture" if number == 3 else picture(number), media_type="image/png")
@@ -56,6 +63,7 @@ def address(fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with listening(served) as url:
         monkeypatch.setenv("LABEL_STUDIO_URL", url)
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-plain-token")
+        monkeypatch.setenv("OVSEG_DATA", str(tmp_path / "data"))
         yield url
 
 
@@ -93,6 +101,36 @@ def test_two_pushes_of_one_project_at_a_time_are_refused(
     assert fake.stored[1] == [version.strip()]
 
 
+@pytest.mark.usefixtures("address")
+def test_a_push_looks_for_the_words_that_were_typed_in_the_project(
+    fake: FakeLabelStudio, tmp_path: Path
+) -> None:
+    flags = ("push", "--project", PROJECT)
+    before, _ = called(*flags, code=1)
+    server = os.environ["LABEL_STUDIO_URL"]
+    words = TypedWords("image", Wording("red", ("cell nucleus",)))
+    memory_of(Settings(data=tmp_path / "data", label_studio_url=server)).projects.typed(UID, words)
+    after, _ = called(*flags, code=1)
+    assert before != after
+    assert fake.stored[1] == [before.strip(), after.strip()]
+
+
+@pytest.mark.usefixtures("address")
+def test_versions_of_a_project_that_learnt_nothing_are_the_model_as_it_came() -> None:
+    lines, _ = called("versions", "--project", PROJECT)
+    assert lines.startswith("* base")
+    with pytest.raises(VersionError, match="nothing to go back to"):
+        called("versions", "--project", PROJECT, "back")
+
+
+def test_learning_needs_to_read_label_studio(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    with pytest.raises(OptionError, match="set LABEL_STUDIO_API_KEY"):
+        called("serve", "--learn", "--port", 0, "--data", tmp_path)
+
+
 def test_a_printed_config_can_be_read() -> None:
     config, _ = called("config", "--prompts", "car: van @0.4; -sky", "--shapes", "brush")
     (brush, *_) = read_label_config(config).controls
@@ -108,6 +146,7 @@ def test_a_printed_config_can_be_read() -> None:
         (("push", "--project", "1", "--suggest", "colour=red"), OptionError, "means nothing"),
         (("serve", "--host", "0.0.0.0"), OptionError, "BASIC_AUTH_USER"),  # noqa: S104
         (("connect", "--project", "1", "--backend-url", "here"), OptionError, "backend_url"),
+        (("serve", "--learn-after", "0"), OptionError, "at least 1"),
     ],
 )
 def test_a_mistake_says_what_is_allowed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 from fake_label_studio import PROJECT, FakeLabelStudio
@@ -31,9 +32,11 @@ def studio_of(fake: FakeLabelStudio) -> Iterator[LabelStudio]:
         yield LabelStudio(client)
 
 
-def connected(fake: FakeLabelStudio, settings: Settings = GUARDED) -> Connection:
+def connected(
+    fake: FakeLabelStudio, settings: Settings = GUARDED, *, learn: bool = False
+) -> Connection:
     with studio_of(fake) as studio:
-        return connect(studio, OPTIONS, settings)
+        return connect(studio, replace(OPTIONS, learn=learn), settings)
 
 
 def test_the_title_is_the_version_that_predictions_have() -> None:
@@ -73,6 +76,17 @@ def test_connecting_again_changes_the_same_registration() -> None:
     assert backend["auth_method"] == "BASIC_AUTH"
     assert backend["extra_params"] == {"contrast": "none"}
     assert len(fake.webhooks) == 1
+
+
+def test_a_project_that_is_to_be_learnt_from_says_so_and_gives_doubtful_tasks_first() -> None:
+    fake = FakeLabelStudio(1)
+    connected(fake)
+    assert fake.sampling == "Sequential sampling"
+    fake.backends[0]["extra_params"] = {"contrast": "none"}
+    connected(fake, learn=True)
+    assert fake.sampling == "Uncertainty sampling"
+    connected(fake)  # later, for another reason
+    assert fake.backends[0]["extra_params"] == {"contrast": "none", "learn": True}
 
 
 def test_a_private_address_that_is_refused_is_explained_with_both_settings() -> None:

@@ -180,3 +180,16 @@ def test_it_works_with_no_setup_before_it() -> None:
     fresh = Backend(files={"a": GREEN})
     (found,) = fresh.suggester.predict(PredictRequest.parse(body), lambda: False)
     assert labels(found) == ["red"]
+
+
+def test_what_is_shown_is_what_the_session_finds_whatever_is_left_out() -> None:
+    options = with_extra_params(PLAIN, {"polygons": "gap-free"}).options
+    both = Backend(files={"a": GREEN}, options=options), Backend(files={"a": GREEN})
+    for backend in both:
+        found = ask(backend, "blue: green; red")
+        assert sorted(zip(labels(found), map(tuple, boxes(found)), strict=True)) == [
+            ("blue", (8, 42)),
+            ("red", (58, 92)),
+        ]
+        only = ask(backend, "blue: green")
+        assert (labels(only), boxes(only)) == (["blue"], [[8, 42]])

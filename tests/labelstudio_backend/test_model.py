@@ -103,7 +103,7 @@ def test_a_person_is_answered_with_a_result(model_class: Any) -> None:
 def test_training_is_answered_honestly(model_class: Any, given: Any) -> None:
     answer = model_class(label_config=EVERY_CONTROL).fit(*given[0], **given[1])
     assert answer["trained"] is False
-    assert "not there yet" in answer["reason"]
+    assert "serve --learn" in answer["reason"]
 
 
 def test_a_project_without_a_config_is_told_so(model_class: Any) -> None:

@@ -222,10 +222,11 @@ def microscopy() -> bytes:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
-def test_the_whole_server_fetches_answers_and_ends_on_a_signal() -> None:
+def test_the_whole_server_fetches_answers_and_ends_on_a_signal(tmp_path: Path) -> None:
     """With the bundled model, in a process of its own, as the command line runs it."""
     with listening(FakeLabelStudio(picture=microscopy()).app()) as studio:
         where = {"PYTHONPATH": str(ROOT), "PORT": "0", "LABEL_STUDIO_URL": studio}
+        where["OVSEG_DATA"] = str(tmp_path)
         process = subprocess.Popen(
             [sys.executable, "-c", SERVES],
             env={**os.environ, **SECRETS, **where},

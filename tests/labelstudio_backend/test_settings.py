@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +33,15 @@ def test_the_environment_is_read_and_flags_win() -> None:
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
-    assert read_settings({"BASIC_AUTH_USER": "", "PORT": " "}, {}) == Settings()
+    empty = {"BASIC_AUTH_USER": "", "PORT": " ", "OVSEG_DATA": ""}
+    assert replace(read_settings(empty, {}), data=None) == Settings()
+
+
+def test_what_outlives_a_stop_lies_in_the_state_folder_of_the_user_or_where_one_says() -> None:
+    usual = read_settings({"XDG_STATE_HOME": "/var/state"}, {})
+    assert usual.data == Path("/var/state/ovseg-annotate/label-studio")
+    assert read_settings({"OVSEG_DATA": "/srv/labels"}, {}).data == Path("/srv/labels")
+    assert read_settings({"OVSEG_DATA": "/srv/labels"}, {"data": "/mnt"}).data == Path("/mnt")
 
 
 def test_nothing_shows_a_secret() -> None:

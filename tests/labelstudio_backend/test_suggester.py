@@ -50,7 +50,15 @@ def test_every_task_is_answered_in_order() -> None:
         (name, (label,)) for name in ("poly", "brush", "rect") for label in ("red", "blue")
     ]
     assert said(second) == [(name, ("red",)) for name in ("poly", "brush", "rect")]
-    assert 0.9 < first.score <= 1
+
+
+def test_a_task_in_doubt_has_a_lower_score_than_a_clear_one() -> None:
+    pixels = np.full((64, 96, 3), 128, np.uint8)
+    pixels[8:40, 8:40] = (191, 64, 64)  # red or grey?
+    backend = Backend()
+    backend.files["unclear"] = png_of(pixels)
+    clear, unclear, both = backend.predict(batch(EVERY_CONTROL, "ring", "unclear", "a"))
+    assert 0 <= unclear.score < min(clear.score, both.score) <= 1
 
 
 def test_a_failed_task_costs_no_other() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
@@ -9,10 +11,11 @@ from napari.layers import Image
 from napari_at_once import coloured_picture
 from vector_engine import CPU, VectorEngine
 
+from napari_plugin.answers import PlaneAnswer
 from napari_plugin.monitor import Monitor
 from napari_plugin.pictures import LayerPictures
 from napari_plugin.preferences import Preferences
-from napari_plugin.suggesting import Lesson, Request, Suggestion, Suggestor
+from napari_plugin.suggesting import Request, Suggestion, Suggestor
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import ModelError
 from ovseg_annotate.feature_store import FeatureStore
@@ -45,27 +48,30 @@ class Person:
         self.suggestor = Suggestor(TwoModels())
         self._source = LayerPictures.of(Image(coloured_picture()))
 
-    def asks(self, preferences: Preferences, *lessons: Lesson) -> Suggestion:
+    def asks(self, preferences: Preferences, *answers: PlaneAnswer) -> Suggestion:
         options = AnnotateOptions(contrast="none")
-        asked = Request(self._source, ((),), WORDS, options, RegionOptions(), preferences, lessons)
-        (suggestion,) = self.suggestor.suggestions(asked, Monitor())
+        asked = Request(self._source, ((),), WORDS, options, RegionOptions(), preferences, answers)
+        results = self.suggestor.suggestions(asked, Monitor())
+        (suggestion,) = [each for each in results if isinstance(each, Suggestion)]
         return suggestion
 
 
-def lesson() -> Lesson:
+def answer() -> PlaneAnswer:
     mask = np.zeros((64, 64), np.bool_)
     mask[2:14, 2:30] = True  # red
-    return Lesson((), (AreaMark("plum", mask),))
+    return PlaneAnswer((), (AreaMark("plum", mask),))
 
 
 @pytest.fixture
-def person() -> Person:
-    return Person()
+def person() -> Iterator[Person]:
+    person = Person()
+    yield person
+    person.suggestor.close()
 
 
 @pytest.fixture
 def taught(person: Person) -> Person:
-    person.asks(SHOWN, lesson())
+    person.asks(SHOWN, answer())
     return person
 
 
@@ -93,6 +99,6 @@ def test_a_model_that_cannot_be_pointed_with_says_so_as_soon_as_it_is_open(perso
 
 def test_teaching_such_a_model_is_refused_and_it_goes_on_from_words(person: Person) -> None:
     with pytest.raises(ModelError, match="naclip@mini"):
-        person.asks(DEAF, lesson())
-    assert not person.suggestor.has_learnt
+        person.asks(DEAF, answer())
+    assert not person.suggestor.learning.has_examples
     assert person.asks(DEAF).labels.any()

@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari_at_once import Desk, coloured_picture
 
 from napari_plugin.pictures import LayerPictures
-from napari_plugin.pointing_layers import PointingLayers, Tool, marks_of_corrections
+from napari_plugin.pointing_layers import PointingLayers, Tool
 from napari_plugin.presenter import Settings
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import OptionError, VocabularyError
@@ -92,18 +92,6 @@ def test_a_mark_of_a_removed_concept_is_told() -> None:
     made.take_up(Tool.POINT, WORDS, 2, positive=True).add([1, 1])
     with pytest.raises(VocabularyError, match=r"'ant'.*add that concept, or delete the mark"):
         made.marks((), Vocabulary.parse("zebra"))
-
-
-def test_what_was_painted_over_is_no_longer_what_was_proposed() -> None:
-    suggested = np.array([[1, 1, 2]], np.uint8)
-    labels = np.array([[1, 2, 0]], np.uint8)
-    marks = marks_of_corrections(labels, labels != suggested, suggested, WORDS)
-    told = [(m.concept, m.positive, m.mask.tolist()[0]) for m in marks if isinstance(m, AreaMark)]
-    assert told == [
-        ("zebra", False, [False, True, False]),
-        ("ant", True, [False, True, False]),
-        ("ant", False, [False, False, True]),
-    ]
 
 
 def test_scribbles_follow_a_concept_that_moves() -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification
+from PIL import Image as PillowImage
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QLabel, QWidget
-from review_samples import WORDS, FakeModel, folder_of
+from review_samples import WORDS, FakeModel, OneModel, folder_of, squares
 
 from napari_plugin.review_dock import ReviewDock
 from napari_plugin.review_layers import LABELS, PICTURE
+from napari_plugin.review_learning import Models, models_of
 from napari_plugin.review_list import Order
 from napari_plugin.review_state import usual_run_folder
+from napari_plugin.review_suggesting import session_opener
 from ovseg_annotate.regions import labels_of
 from ovseg_annotate.run_folder import PictureState, RunFolder, RunReader
 
 WAIT = 60_000  # ms, for a busy machine
+
+
+def models_with(opener: FakeModel) -> Callable[..., Models]:
+    """Suggestions by this model; learning is for others."""
+    return lambda keeper, preferences: Models(opener, session_opener(keeper, preferences))
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def dock(qtbot: QtBot, model: FakeModel) -> Iterator[ReviewDock]:
-    dock = ReviewDock(ViewerModel(), lambda keeper, preferences: model)
+    dock = ReviewDock(ViewerModel(), models_with(model))
     qtbot.addWidget(dock)
     yield dock
     model.may_go_on.set()
@@ -237,7 +245,7 @@ def test_closing_saves_the_last_stroke_and_frees_the_folder(
 def test_a_destroyed_dock_has_saved_the_last_stroke(
     qtbot: QtBot, model: FakeModel, pictures: Path
 ) -> None:
-    dock = ReviewDock(ViewerModel(), lambda keeper, preferences: model)
+    dock = ReviewDock(ViewerModel(), models_with(model))
     dock.panel.words_edit.setText(str(WORDS))
     with qtbot.waitSignal(dock.shown, timeout=WAIT):
         dock.open([pictures])
@@ -245,8 +253,10 @@ def test_a_destroyed_dock_has_saved_the_last_stroke(
         dock.suggest()
     qtbot.waitUntil(lambda: LABELS in dock.viewer.layers, timeout=WAIT)
     paint(dock)
-    with qtbot.waitSignal(dock.destroyed, timeout=WAIT):
-        dock.deleteLater()
+    gone: list[bool] = []
+    dock.destroyed.connect(lambda: gone.append(True))
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone), timeout=WAIT)
     record = RunReader(usual_run_folder([pictures])).record_of("0.png")
     assert record is not None
     assert labels_of(record.image)[10, 5] == 2
@@ -274,3 +284,35 @@ def test_every_control_has_a_tooltip(dock: ReviewDock) -> None:
     without = [each for each in controls if not each.toolTip() and not isinstance(each, QLabel)]
     assert len(controls) > 15
     assert without == []
+
+
+def test_learning_in_the_dock_tells_what_it_came_to_and_keeps_answers(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    folder = tmp_path / "field"
+    folder.mkdir()
+    for number in range(3):
+        PillowImage.fromarray(squares(2 * number)).save(folder / f"{number}.png")
+    dock = ReviewDock(ViewerModel(), lambda keeper, preferences: models_of(OneModel(), preferences))
+    qtbot.addWidget(dock)
+    with qtbot.waitSignal(dock.shown, timeout=WAIT):
+        dock.open([folder])
+    dock.panel.words_edit.setText("green; red; blue")
+    with qtbot.waitSignal(dock.idle, timeout=WAIT):
+        dock.panel.suggest_button.click()
+    qtbot.waitUntil(lambda: LABELS in dock.viewer.layers, timeout=WAIT)
+    layer = dock.viewer.layers[LABELS]
+    layer.data_setitem(np.nonzero(squares(0)[..., 0] == 255), 1)
+    painted = layer.data.copy()
+    with qtbot.waitSignal(dock.idle, timeout=WAIT):  # the stroke is not on the disk yet
+        dock.panel.learn_button.click()
+    assert "better" in dock.panel.status_label.text()
+    assert states(dock) == [PictureState.CORRECTED, *[PictureState.SUGGESTED] * 2]
+    assert np.array_equal(dock.viewer.layers[LABELS].data, painted)
+    with qtbot.waitSignal(dock.idle, timeout=WAIT):
+        dock.panel.order_box.setCurrentText(str(Order.USEFUL))
+    assert names(dock)[-1] == "0.png"
+    with qtbot.waitSignal(dock.idle, timeout=WAIT):
+        dock.panel.undo_button.click()
+    assert "the model as it came" in dock.panel.status_label.text()
+    dock.close_review()

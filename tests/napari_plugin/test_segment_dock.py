@@ -10,9 +10,9 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification
 from napari_at_once import OneSession, coloured_picture
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QCoreApplication, Qt, QTimer
+from qtpy.QtCore import QCoreApplication, QPoint, Qt, QTimer
 from qtpy.QtGui import QHideEvent
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QWidget
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSlider, QWidget
 
 from napari_plugin.concept_model import Column
 from napari_plugin.pointing_layers import Tool
@@ -128,6 +128,13 @@ def test_moving_the_threshold_is_seen_without_pressing_anything(
     assert dock.presenter._suggestor._sessions.engine.encoded_windows == windows
 
 
+def test_a_click_beside_the_handle_moves_the_threshold(dock: SegmentDock, qtbot: QtBot) -> None:
+    dock.options.threshold.value = 0.1
+    slider = dock.options.threshold.native.findChild(QSlider)
+    qtbot.keyClick(slider, Qt.Key.Key_PageUp)
+    assert dock.options.threshold.value == pytest.approx(0.15)
+
+
 def test_the_slider_shows_the_threshold_that_the_model_brought(
     dock: SegmentDock, qtbot: QtBot
 ) -> None:
@@ -196,6 +203,35 @@ def test_the_chosen_picture_stays_chosen_when_others_come(
     assert [text for text in dock.picture.channels.choices if text == 0] == [0]
 
 
+def test_only_what_a_picture_has_is_asked_for(dock: SegmentDock, viewer: ViewerModel) -> None:
+    form = dock.picture
+    assert [form.channels.native.isHidden(), form.planes.native.isHidden()] == [True, True]
+    form.layer.value = viewer.add_image(np.zeros((3, 9, 9)), name="stack")
+    assert [form.channels.native.isHidden(), form.planes.native.isHidden()] == [False, False]
+    form.channels.value = 0  # the only axis counts channels: nothing is left to be a stack
+    assert [form.numbers.native.isHidden(), form.planes.native.isHidden()] == [False, True]
+
+
+def test_nothing_moves_when_a_run_begins_and_ends(dock: SegmentDock) -> None:
+    dock.resize(400, 900)
+    dock.show()
+    QCoreApplication.processEvents()
+    before = dock.options.rows.mapTo(dock.panel.widget(), QPoint(0, 0))
+    dock.panel.set_busy(busy=True)
+    QCoreApplication.processEvents()
+    assert dock.panel.progress.isVisible()
+    assert dock.options.rows.mapTo(dock.panel.widget(), QPoint(0, 0)) == before
+    dock.panel.set_busy(busy=False)
+
+
+def test_names_go_before_phrases_in_a_narrow_dock(dock: SegmentDock) -> None:
+    dock.show()
+    for width, hidden in ((340, True), (600, False)):
+        dock.resize(width, 800)
+        QCoreApplication.processEvents()
+        assert dock.concepts.view.isColumnHidden(Column.PHRASES) is hidden
+
+
 def test_a_stroke_is_taken_in_and_counted(dock: SegmentDock, qtbot: QtBot) -> None:
     run(dock, qtbot)
     labels = layer(dock, "suggestion")
@@ -244,7 +280,7 @@ def test_words_come_from_and_go_to_files(
     monkeypatch.setattr(
         "napari_plugin.concept_panel.QFileDialog.getOpenFileName", lambda *_: (str(path), "")
     )
-    qtbot.mouseClick(dock.concepts.import_button, Qt.MouseButton.LeftButton)
+    dock.concepts.read_action.trigger()
     assert dock.workspace.table.vocabulary.names == ("red", "leaf")
 
 
@@ -256,6 +292,7 @@ def test_the_dock_fits_a_small_screen_by_scrolling(dock: SegmentDock) -> None:
 def test_every_timer_goes_with_its_dock(dock: SegmentDock) -> None:
     """One that outlives its dock, or goes first, fails when the program ends."""
     held = [dock._live_timer, dock._settle_timer, dock._steps._timer, dock._progress._timer]
+    held.append(dock.learning._timer)
     assert set(map(id, held)) <= {id(timer) for timer in dock.findChildren(QTimer)}
 
 

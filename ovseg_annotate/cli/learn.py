@@ -1,0 +1,237 @@
+"""`ovseg learn`: from the corrections of a run to better suggestions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from ovseg_annotate.cli.exits import Exit
+from ovseg_annotate.cli.queue import DeviceOptions, check_weights, run_session
+from ovseg_annotate.cli.sessions import SessionOptions, opened_session
+from ovseg_annotate.cli.stops import StopSignals
+from ovseg_annotate.cli.talk import Talk
+from ovseg_annotate.errors import Cancelled, ImageError, OptionError, RunError
+from ovseg_annotate.image import Image, read_image
+from ovseg_annotate.learning_loop.corrections import corrections_in_export, corrections_in_run
+from ovseg_annotate.learning_loop.journal import TakenUp
+from ovseg_annotate.learning_loop.project import Asked, Project, Verdict
+from ovseg_annotate.lessons.model_names import with_version
+from ovseg_annotate.run_folder import Picture, RunFolder, RunReader, annotate_into, is_run_folder
+from ovseg_annotate.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ovseg_annotate.session import Session
+
+LEARNING = "learning"  # the folder of a run's own project
+
+
+@dataclass(frozen=True, slots=True)
+class TeachingOptions:
+    """From what to learn, and what to do with it."""
+
+    corrections: Path | None = None  # an export with corrections, beside those in the run folder
+    corrections_format: str = "label-studio"  # of that export, as "ovseg convert" names it
+    project: Path | None = None  # folder of journal and versions; RUN/learning if not given
+    pictures: Path | None = None  # where the pictures are now, if they were moved
+    suggest: bool = False  # new suggestions for open pictures; answered ones stay as they are
+    dry_run: bool = False  # only say what would be learnt; write nothing
+    json: bool = False  # one JSON object on stdout
+
+    def __post_init__(self) -> None:
+        if self.dry_run and self.suggest:
+            raise OptionError("--dry-run writes nothing and --suggest writes: give one of the two")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """What became of the pictures of a run."""
+
+    open: int = 0  # have new suggestions now
+    failed: int = 0
+    answered: int = 0  # a person's: never written over
+
+
+Opener: TypeAlias = "Callable[[SessionOptions], Session]"
+
+
+def learn(
+    run: Annotated[Path, typer.Argument(help="The --out folder of ovseg annotate.")],
+    teaching: TeachingOptions,
+    device: DeviceOptions,
+) -> None:
+    """Learn from the corrections of a run; a version that is better is put into service."""
+    with StopSignals() as stops:
+        raise typer.Exit(learn_with(opened_session, run, teaching, device, stops))
+
+
+def learn_with(
+    opener: Opener, run: Path, options: TeachingOptions, device: DeviceOptions, stops: StopSignals
+) -> Exit:
+    """Take corrections up, learn, and make the open suggestions again where that is wanted."""
+    talk, reader = Talk(), RunReader(run)
+    folder = options.project or run / LEARNING
+    with _project(folder, dry_run=options.dry_run) as project:
+        for warning in project.journal.warnings:
+            talk.warn(warning)
+        taken = _take_up(project, reader, options)
+        talk.say(f"corrections: {taken.new} new, {taken.known} known, {len(project.journal)} hold")
+        if not len(project.journal):
+            raise RunError(
+                f"nothing in {run} was corrected or accepted yet; correct some pictures first "
+                f"('ovseg queue {run}' names the most useful), or name an export with --corrections"
+            )
+        with opener(run_session(reader.settings, device)) as session:
+            check_weights(session, reader)
+            learn_from = project.judge if options.dry_run else project.refresh
+            verdict = learn_from(session, _asked(reader, options))
+            _say(verdict, project, talk)
+            suggested = Suggested()
+            if options.suggest:
+                suggested = _suggest(project, session, reader, options, stops)
+    if options.json:
+        typer.echo(json.dumps(_plain(taken, verdict, suggested), ensure_ascii=False))
+    if options.suggest:
+        talk.say(
+            f"{suggested.open} open pictures have new suggestions, {suggested.answered} answered "
+            f"ones stay; exports are renewed by: ovseg convert {run} --to FORMAT"
+        )
+    if stops.asked:
+        talk.say("stopped; the same command goes on where this one ended")
+        return stops.exit
+    return Exit.SOME_FAILED if verdict.left_out or suggested.failed else Exit.FINE
+
+
+@contextmanager
+def _project(folder: Path, *, dry_run: bool) -> Iterator[Project]:
+    """The project, or for a dry run a copy that is thrown away."""
+    if not dry_run:
+        with Project(folder) as project:
+            yield project
+        return
+    with tempfile.TemporaryDirectory() as away:
+        copy = Path(away) / LEARNING
+        if folder.is_dir():
+            shutil.copytree(folder, copy)
+        with Project(copy) as project:
+            yield project
+
+
+def _take_up(project: Project, reader: RunReader, options: TeachingOptions) -> TakenUp:
+    taken = project.journal.take_all(corrections_in_run(reader), complete=False)
+    if options.corrections is None:
+        return taken
+    export = corrections_in_export(options.corrections, options.corrections_format, reader)
+    more = project.journal.take_all(export, complete=False)
+    return TakenUp(taken.new + more.new, taken.known + more.known, 0)
+
+
+def _asked(reader: RunReader, options: TeachingOptions) -> Asked:
+    return Asked(
+        Vocabulary.parse(reader.settings.vocabulary),
+        reader.settings.annotate,
+        partial(_picture, reader, options.pictures),
+    )
+
+
+def _picture(reader: RunReader, pictures: Path | None, name: str) -> Image:
+    path = _file_of(reader, pictures, name)
+    if path is None:
+        raise ImageError(
+            f"the run folder does not say where {name} is; name the folder of the pictures with "
+            "--pictures"
+        )
+    return read_image(path, reader.settings.reading)
+
+
+def _file_of(reader: RunReader, pictures: Path | None, name: str) -> Path | None:
+    if pictures is not None:
+        return pictures / name
+    record = reader.record_of(name)
+    return None if record is None else record.source
+
+
+def _say(verdict: Verdict, project: Project, talk: Talk) -> None:
+    talk.say(verdict.sentence)
+    for left_out in verdict.left_out:
+        talk.warn(f"{left_out.picture}: {left_out.reason}")
+    name = project.versions.in_service.name
+    if name:
+        talk.say(f"in service: {project.versions.path_of(name)}")
+
+
+def _suggest(
+    project: Project,
+    session: Session,
+    reader: RunReader,
+    options: TeachingOptions,
+    stops: StopSignals,
+) -> Suggested:
+    """Annotate what nobody has answered with the version in service."""
+    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
+
+    name, current = project.versions.in_service.name, project.current
+    taught = session.taught(None if current is None else current.lesson)
+    model = session.base_model
+    if current is not None:
+        model = with_version(model, project.versions.path_of(name).absolute())
+    settings = replace(reader.settings, model=model, weights=taught.weights_digest)
+    annotator = partial(
+        taught.annotate_many,
+        vocabulary=Vocabulary.parse(settings.vocabulary),
+        options=settings.annotate,
+        reading=settings.reading,
+        watch=Watch(cancel=lambda: stops.asked),
+    )
+    done = failed = 0
+    with RunFolder(reader.path) as folder:
+        pictures = tuple(_pictures(reader, options.pictures))
+        folder.adopt(settings, pictures, replace=True)
+        plan = folder.plan(pictures)
+        talk = Talk()
+        with talk.progress(len(plan.to_do), "picture") as view:
+            try:
+                for result in annotate_into(folder, plan.to_do, annotator, settings.regions):
+                    view.advance(result.picture.name)
+                    done += result.error is None
+                    if result.error is not None:
+                        failed += 1
+                        talk.warn(f"{result.picture.name}: {result.error}")
+            except Cancelled:
+                pass
+    return Suggested(done, failed, len(plan.corrected))
+
+
+def _pictures(reader: RunReader, pictures: Path | None) -> Iterator[Picture]:
+    for record in reader.records():
+        name = record.image.name
+        path = record.source if pictures is None else pictures / name
+        if path is not None:
+            yield Picture(name, path.absolute())
+
+
+def _plain(taken: TakenUp, verdict: Verdict, suggested: Suggested) -> dict[str, object]:
+    judgement = verdict.judgement
+    return {
+        "corrections": {"new": taken.new, "known": taken.known},
+        "verdict": verdict.sentence,
+        "version": verdict.name or None,
+        "base": None if judgement is None else judgement.base,
+        "present": None if judgement is None else judgement.present,
+        "trials": [] if judgement is None else [asdict(each) for each in judgement.trials],
+        "left_out": [asdict(each) for each in verdict.left_out],
+        "suggested": asdict(suggested),
+    }
+
+
+def project_of(folder: Path) -> Path:
+    """The project that is meant by a folder: itself, or that of a run."""
+    return folder / LEARNING if is_run_folder(folder) else folder

@@ -1,0 +1,207 @@
+"""A refresh: learn from all corrections, and say whether what comes out is better."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ovseg_annotate._version import __version__
+from ovseg_annotate.errors import Cancelled, ImageError, OvsegError
+from ovseg_annotate.learning_loop.corrections import Correction
+from ovseg_annotate.learning_loop.entries import digest_of
+from ovseg_annotate.learning_loop.fitting import Fitted, LearnOptions
+from ovseg_annotate.learning_loop.judging import Judgement, columns_named, judged, learnt
+from ovseg_annotate.learning_loop.material import (
+    Asked,
+    Columns,
+    Material,
+    corrected_box,
+    material_of,
+)
+from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.version import Version, VersionCard
+from ovseg_annotate.options import digest_text
+
+if TYPE_CHECKING:
+    from ovseg_annotate.session import Session
+
+_SCHEMA = 1  # of learning: another one, another digest
+_CELLS = 16_384  # of all pictures together
+_FEWEST = 64  # of one
+_KEPT = 64  # pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model that lessons add to."""
+
+    model: str  # ENGINE@WEIGHTS
+    weights: str
+    space: str
+    options: str  # of the engine, one line
+    precision: str
+
+    @classmethod
+    def of(cls, session: Session) -> Base:
+        card = session.engine.card
+        return cls(
+            session.base_model,
+            card.weights_digest,
+            card.space,
+            card.options,
+            session.placement.precision,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A correction that nothing can be learnt from now."""
+
+    picture: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """All that there is to learn from."""
+
+    columns: Columns
+    materials: tuple[Material, ...]  # by picture
+    left_out: tuple[LeftOut, ...]
+
+
+class Kept:
+    """What was gathered lately, by digest of correction, words and options."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[str, str], tuple[Columns, Material]] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> tuple[Columns, Material] | None:
+        return self._found.get(key)
+
+    def add(self, key: tuple[str, str], found: tuple[Columns, Material]) -> None:
+        self._found[key] = found
+        while len(self._found) > _KEPT:
+            self._found.popitem(last=False)
+
+
+def gathered(
+    session: Session, asked: Asked, corrections: Sequence[Correction], kept: Kept
+) -> Gathered:
+    """Bring corrections to the cells of their pictures; features come from the session's store."""
+    most = max(_CELLS // max(len(corrections), 1), _FEWEST)
+    columns = Columns((), (), ())
+    materials: list[Material] = []
+    left_out: list[LeftOut] = []
+    words = f"{asked.vocabulary} {digest_text(asked.options)} {session.weights_digest}"
+    for correction in corrections:
+        key = (digest_of(correction), words)
+        found = kept.get(key)
+        try:
+            found = found or _one(session, asked, correction)
+        except Cancelled:
+            raise
+        except OvsegError as error:
+            left_out.append(LeftOut(correction.picture, str(error)))
+            continue
+        if found is None or not len(found[1]):
+            left_out.append(LeftOut(correction.picture, "nothing in it is about these words"))
+            continue
+        kept.add(key, found)
+        columns = found[0]
+        materials.append(found[1].first(most))
+    return Gathered(columns, tuple(materials), tuple(left_out))
+
+
+def refreshed(
+    session: Session,
+    asked: Asked,
+    found: Gathered,
+    present: Version | None,
+    options: LearnOptions,
+) -> tuple[Judgement, Version | None]:
+    """Try what can be tried; a version only where it is better than what is in service."""
+    base = Base.of(session)
+    judgement = judged(found.materials, found.columns, present, options)
+    chosen = judgement.chosen
+    if chosen is None:
+        return judgement, None
+    digest = digest_of_inputs(base, asked, found.materials, options)
+    kept = columns_named(found.columns, chosen.kept)
+    residual = learnt(found.materials, chosen.way, kept, options)
+    if residual is None:
+        return judgement, None
+    lesson = lesson_of(residual, found.columns, digest, base.space)
+    card = VersionCard(
+        digest=digest,
+        model=base.model,
+        weights=base.weights,
+        space=base.space,
+        engine_options=base.options,
+        vocabulary=str(asked.vocabulary),
+        options=digest_text(asked.options),
+        settings=digest_text(options),
+        corrections=tuple((each.picture, each.digest) for each in found.materials),
+        candidate=chosen.way,
+        kept=chosen.kept,
+        held_back=judgement.held_back,
+        before=judgement.base or 0.0,
+        after=chosen.quality,
+        concepts=lesson.concepts,
+        reach=lesson.reach,
+        parent="" if present is None else present.card.digest,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        program=__version__,
+    )
+    return judgement, Version(card, lesson)
+
+
+def _one(session: Session, asked: Asked, correction: Correction) -> tuple[Columns, Material] | None:
+    box = corrected_box(correction)
+    if box is None:
+        return None
+    image = asked.picture(correction.picture)
+    if image.size != correction.size:
+        raise ImageError(
+            f"it is {image.size} and was {correction.size} when it was corrected; put that picture "
+            "back, or correct this one"
+        )
+    evidence = session.evidence(image, asked.vocabulary, asked.options, box)
+    columns = Columns.of(evidence.vocabulary)
+    return columns, material_of(correction, columns, evidence, image.key)
+
+
+def digest_of_inputs(
+    base: Base, asked: Asked, materials: Iterable[Material], options: LearnOptions
+) -> str:
+    """Equal for everybody who learns the same from the same, whatever the order and the machine."""
+    plain = {
+        "schema": _SCHEMA,
+        "base": [base.weights, base.space, base.options, base.precision],
+        "vocabulary": str(asked.vocabulary),
+        "options": digest_text(asked.options),
+        "learning": digest_text(options),
+        "corrections": sorted([each.picture, each.digest, each.image] for each in materials),
+    }
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def lesson_of(found: Fitted, columns: Columns, digest: str, space: str) -> Lesson:
+    """A residual under the names of its concepts, without those of which nothing is known."""
+    taught = np.flatnonzero(found.taught)
+    return Lesson(
+        digest=digest,
+        space=space,
+        concepts=tuple(columns.names[column] for column in taught),
+        offsets=found.offsets[taught].astype(np.float32),
+        anchors=found.anchors.astype(np.float32),
+        lifts=found.lifts[:, taught].astype(np.float32),
+        reach=found.reach,
+    )

@@ -1,0 +1,1 @@
+"""What corrections teach a model, as small files, and how it changes scores."""

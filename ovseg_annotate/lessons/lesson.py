@@ -1,0 +1,46 @@
+"""A lesson: what corrections add to what the words say. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovseg_annotate.errors import VersionError
+
+NOTHING = ""  # in place of a concept: none of them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """Nats that are added to the log-odds of some concepts; those of all others stay.
+
+    Offsets share out anew, everywhere, what the taught concepts have together. Lifts add where a
+    cell looks like an anchor: exp((cosine - 1) / reach) of each, and nothing far from all of them;
+    and the less, the more the words see there of labelled concepts that were not taught.
+    """
+
+    digest: str  # names what it was learnt from, and with what
+    space: str  # EngineCard.space of the engine that it belongs to
+    concepts: tuple[str, ...]  # taught ones, or NOTHING; names in lower case
+    offsets: NDArray[np.float32]  # (concepts,)
+    anchors: NDArray[np.float32]  # (anchors, width), unit length; (0, 0): none
+    lifts: NDArray[np.float32]  # (anchors, concepts)
+    reach: float = 1.0  # of an anchor, as a difference of cosines; above 0
+
+    def __post_init__(self) -> None:
+        shapes = (self.offsets.shape, self.lifts.shape)
+        expected = ((len(self.concepts),), (len(self.anchors), len(self.concepts)))
+        if shapes != expected or self.anchors.ndim != 2 or not self.reach > 0:
+            raise ValueError(f"a lesson of shapes {shapes} for {len(self.concepts)} concepts")
+        if not all(np.isfinite(each).all() for each in (self.offsets, self.anchors, self.lifts)):
+            raise ValueError("a lesson needs finite numbers")
+
+    def check_space(self, space: str) -> None:
+        """Refuse another engine: its scores and vectors mean something else."""
+        if space != self.space:
+            raise VersionError(
+                f"version {self.digest[:8]} was learnt with {self.space} and does not fit {space}; "
+                "open the model that it was learnt with, or learn again from the corrections"
+            )

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lessons.test_taught import lesson
+
+from ovseg_annotate.errors import VersionError
+from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.model_names import digest_with, split_model, with_version
+from ovseg_annotate.lessons.version import (
+    Version,
+    VersionCard,
+    read_version,
+    version_bytes,
+    version_from,
+)
+
+
+def version(taught: Lesson | None = None, **changes: object) -> Version:
+    taught = taught or lesson()
+    values: dict[str, object] = {
+        "digest": taught.digest,
+        "model": "vectors@none",
+        "weights": "0" * 64,
+        "space": taught.space,
+        "engine_options": "",
+        "vocabulary": 'leaf; "a;b"',
+        "options": "",
+        "settings": "",
+        "corrections": (("a.png", "1" * 64), ("ü b.png", "2" * 64)),
+        "candidate": "ridge",
+        "kept": (),
+        "held_back": "2 pictures",
+        "before": 0.25,
+        "after": 0.5,
+        "concepts": taught.concepts,
+        "reach": taught.reach,
+        "parent": "",
+        "created": "2026-01-02T03:04:05+00:00",
+        "program": "1",
+    }
+    return Version(VersionCard(**(values | changes)), taught)  # type: ignore[arg-type]
+
+
+def test_a_version_comes_back_as_it_was() -> None:
+    before = version()
+    after = version_from(version_bytes(before), "here")
+    assert after.card == before.card
+    for name in ("offsets", "anchors", "lifts"):
+        assert np.array_equal(getattr(after.lesson, name), getattr(before.lesson, name))
+    assert (after.lesson.concepts, after.lesson.reach) == (("leaf", ""), 0.2)
+
+
+def test_a_lesson_without_anchors_comes_back_too() -> None:
+    bare = lesson(anchors=np.zeros((0, 0), np.float32), lifts=np.zeros((0, 2), np.float32))
+    after = version_from(version_bytes(version(bare)), "here")
+    assert after.lesson.anchors.shape == (0, 0)
+
+
+def test_no_damaged_byte_passes_for_a_version() -> None:
+    content = version_bytes(version())
+    for place in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        try:
+            found = version_from(bytes(damaged), "here")
+        except VersionError:
+            continue
+        # What is left: bytes that say nothing, such as the spaces that safetensors pads with.
+        assert found.card == version().card
+        assert np.array_equal(found.lesson.lifts, version().lesson.lifts)
+
+
+@pytest.mark.parametrize("length", [0, 7, 8, 100, 700])
+def test_a_file_that_was_cut_off_is_refused(length: int) -> None:
+    with pytest.raises(VersionError, match="not a version of a model, or damaged"):
+        version_from(version_bytes(version())[:length], "half.lesson")
+
+
+def test_a_checksum_that_does_not_fit_is_named() -> None:
+    content = version_bytes(version()).replace(b"2 pictures", b"9 pictures")
+    with pytest.raises(VersionError, match="checksum does not fit"):
+        version_from(content, "v1.lesson")
+
+
+def test_a_newer_schema_says_what_to_do() -> None:
+    content = version_bytes(version())
+    newer = content.replace(b'"ovseg_lesson":"1"', b'"ovseg_lesson":"7"')
+    assert newer != content
+    with pytest.raises(VersionError, match="update it"):
+        version_from(newer, "v1.lesson")
+
+
+def test_a_version_that_is_not_there_says_how_to_list_them(tmp_path: Path) -> None:
+    with pytest.raises(VersionError, match="ovseg versions"):
+        read_version(tmp_path / "v9.lesson")
+
+
+def test_a_model_is_named_with_its_version(tmp_path: Path) -> None:
+    file = tmp_path / "v1.lesson"
+    assert split_model(with_version("naclip@mini", file)) == ("naclip@mini", file)
+    again = with_version(with_version("naclip@mini", file), tmp_path / "v2.lesson")
+    assert again == f"naclip@mini+{tmp_path / 'v2.lesson'}"
+    assert split_model("sseg@runs/s+plus") == ("sseg@runs/s+plus", None)
+
+
+def test_a_plus_in_a_folder_is_no_version(tmp_path: Path) -> None:
+    file = tmp_path / "a+b" / "v1.lesson"
+    file.parent.mkdir()
+    file.touch()
+    assert split_model(f"naclip@some+tower+{file}") == ("naclip@some+tower", file)
+
+
+def test_base_and_lesson_have_one_digest() -> None:
+    assert digest_with("a", "b") != digest_with("a", "c")
+    assert replace(version().card, digest="x").digest == "x"
