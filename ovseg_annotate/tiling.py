@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -99,8 +100,9 @@ class Stitcher:
         return self._sum.div_(self._weight)
 
 
+@lru_cache(maxsize=64)
 def blend_weight(rows: int, columns: int) -> Tensor:
-    """Hann weights at cell centres: a window counts least where it sees least around."""
+    """Hann weights at cell centres: a window counts least where it sees least around. Read only."""
 
     def hann(cells: int) -> Tensor:
         centres = (torch.arange(cells, dtype=torch.float32) + 0.5) / cells

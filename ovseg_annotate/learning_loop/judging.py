@@ -15,7 +15,7 @@ from ovseg_annotate.learning_loop.material import Columns, Material
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version
 
-_WORTH = 0.001  # by how much a version must be better to be worth a change
+_WORTH = 0.005  # by how much a version must be better: less is within the noise of few pictures
 _LOSS = 0.005  # of IoU: a concept that loses more by learning is left to the words
 
 
@@ -40,10 +40,10 @@ class Judgement:
 
     @property
     def best(self) -> Trial | None:
-        """The cheapest of those that are as good as the best."""
+        """The best; of equals the cheapest."""
         best: Trial | None = None
         for each in self.trials:
-            if best is None or each.quality > best.quality + _WORTH:
+            if best is None or each.quality > best.quality:
                 best = each
         return best
 
