@@ -136,7 +136,7 @@ class Suggester:
         """
         config = read_label_config(request.label_config)
         session = self._sessions.session()
-        self._weights = session.engine.card.weights_digest
+        self._weights = session.weights_digest
         known = self._projects.state(request.project)
         asked = self._asked(config, request.extra_params or known.extra_params, request.project)
         if asked.lesson is not None:
@@ -170,7 +170,7 @@ class Suggester:
     def _weights_digest(self) -> str:
         self.find_weights()
         if self._weights is None:
-            self._weights = self._sessions.session().engine.card.weights_digest
+            self._weights = self._sessions.session().weights_digest
         return self._weights
 
     def _batch(self, tasks: Sequence[Task], asked: _Asked, look: Look) -> Iterator[Prediction]:

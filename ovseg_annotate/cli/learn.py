@@ -195,11 +195,12 @@ def _suggest(
     with RunFolder(reader.path) as folder:
         pictures = tuple(_pictures(reader, options.pictures))
         folder.adopt(settings, pictures, replace=True)
-        plan = folder.plan(pictures)
+        plan, answered = folder.plan(pictures), project.journal.pictures
+        to_do = [each for each in plan.to_do if each.name not in answered]  # also in an export
         talk = Talk()
-        with talk.progress(len(plan.to_do), "picture") as view:
+        with talk.progress(len(to_do), "picture") as view:
             try:
-                for result in annotate_into(folder, plan.to_do, annotator, settings.regions):
+                for result in annotate_into(folder, to_do, annotator, settings.regions):
                     view.advance(result.picture.name)
                     done += result.error is None
                     if result.error is not None:
@@ -207,7 +208,7 @@ def _suggest(
                         talk.warn(f"{result.picture.name}: {result.error}")
             except Cancelled:
                 pass
-    return Suggested(done, failed, len(plan.corrected))
+    return Suggested(done, failed, len(plan.corrected) + len(plan.to_do) - len(to_do))
 
 
 def _pictures(reader: RunReader, pictures: Path | None) -> Iterator[Picture]:

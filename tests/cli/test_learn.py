@@ -167,6 +167,21 @@ def test_an_export_of_another_tool_is_taken_up(
     assert json.loads(capsys.readouterr().out)["corrections"] == {"new": 3, "known": 0}
 
 
+def test_a_picture_answered_in_an_export_gets_no_new_suggestion(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ovseg_annotate.formats import masks  # noqa: PLC0415
+
+    away = tmp_path / "masks"
+    leaf = Region("leaf", (), Mask.of(leaves(2)))
+    masks.write([AnnotatedImage("2.png", picture(2).size, (leaf,), WORDS, None)], away)
+    before = records(run)["2.png.json"]
+    learn(run, corrections=away, corrections_format="masks", suggest=True, json=True)
+    assert records(run)["2.png.json"] == before
+    suggested = json.loads(capsys.readouterr().out)["suggested"]
+    assert suggested == {"open": 1, "failed": 0, "answered": 3}
+
+
 def test_a_run_that_nobody_corrected_says_what_to_do(run: Path, tmp_path: Path) -> None:
     with RunFolder(run) as folder:
         for name in ("0.png", "1.png"):
