@@ -26,13 +26,11 @@ from ovseg_annotate.image import Image, read_image
 from ovseg_annotate.learning_loop.choice import Choice
 from ovseg_annotate.learning_loop.corrections import corrections_in_run
 from ovseg_annotate.learning_loop.looks import Eyes, Looks
-from ovseg_annotate.learning_loop.project import Asked, Project
+from ovseg_annotate.learning_loop.project import RUN_PROJECT, Asked, Project
 from ovseg_annotate.learning_loop.queue import Order, RunPictures, next_in_queue
-from ovseg_annotate.lessons.model_names import split_model, with_version
 from ovseg_annotate.run_folder import RunReader, RunSettings
 from ovseg_annotate.vocabulary import Vocabulary
 
-_PROJECT = "learning"  # folder in that of the run, as `ovseg learn` has it
 _POOL = 2000  # open pictures that are looked at; of more, so many are drawn
 
 
@@ -84,14 +82,14 @@ def learn(
             raise ImageError(f"{name} is not among the pictures of this review; open it as well")
         return read_image(review.items[position].picture.path, settings.reading)
 
-    with Project(review.folder.path / _PROJECT) as project:
+    with Project(review.folder.path / RUN_PROJECT) as project:
         project.journal.take_all(corrections_in_run(reader), complete=False)
         for name in sorted(review.restored):
             project.journal.withdraw(name)
         monitor.tell(Report("learning from corrections"))
         words = Vocabulary.parse(settings.vocabulary)
         verdict = project.refresh(session, Asked(words, settings.annotate, picture))
-        model = _model_in_service(project, settings)
+        model = project.model_in_service(settings.model)
     yield News(verdict.sentence)
     if verdict.version is not None:
         yield from suggest(review, _again(request, model, words), models.opener, monitor)
@@ -102,9 +100,9 @@ def undo_learning(
 ) -> Iterator[News | Suggested]:
     """Go back to the version before, and have it suggest for all open pictures."""
     settings = _settings_of(review)
-    with Project(review.folder.path / _PROJECT) as project:
+    with Project(review.folder.path / RUN_PROJECT) as project:
         name = project.roll_back()
-        model = _model_in_service(project, settings)
+        model = project.model_in_service(settings.model)
     yield News(f"in service: {name or 'the model as it came'}")
     again = _again(request, model, Vocabulary.parse(settings.vocabulary))
     yield from suggest(review, again, models.opener, monitor)
@@ -136,12 +134,6 @@ def _settings_of(review: Review) -> RunSettings:
     if review.settings is None:
         raise RunError("there are no suggestions yet; type the words and press Suggest first")
     return review.settings
-
-
-def _model_in_service(project: Project, settings: RunSettings) -> str:
-    """How the run asks for its model with what was learnt for it."""
-    base, name = split_model(settings.model)[0], project.versions.in_service.name
-    return with_version(base, project.versions.path_of(name).absolute()) if name else base
 
 
 def _again(request: SuggestRequest, model: str, words: Vocabulary) -> SuggestRequest:

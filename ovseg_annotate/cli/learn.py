@@ -23,15 +23,12 @@ from ovseg_annotate.errors import Cancelled, ImageError, OptionError, RunError
 from ovseg_annotate.image import Image, read_image
 from ovseg_annotate.learning_loop.corrections import corrections_in_export, corrections_in_run
 from ovseg_annotate.learning_loop.journal import TakenUp
-from ovseg_annotate.learning_loop.project import Asked, Project, Verdict
-from ovseg_annotate.lessons.model_names import with_version
+from ovseg_annotate.learning_loop.project import RUN_PROJECT, Asked, Project, Verdict
 from ovseg_annotate.run_folder import Picture, RunFolder, RunReader, annotate_into, is_run_folder
 from ovseg_annotate.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from ovseg_annotate.session import Session
-
-LEARNING = "learning"  # the folder of a run's own project
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ def learn_with(
 ) -> Exit:
     """Take corrections up, learn, and make the open suggestions again where that is wanted."""
     talk, reader = Talk(), RunReader(run)
-    folder = options.project or run / LEARNING
+    folder = options.project or run / RUN_PROJECT
     with _project(folder, dry_run=options.dry_run) as project:
         for warning in project.journal.warnings:
             talk.warn(warning)
@@ -118,7 +115,7 @@ def _project(folder: Path, *, dry_run: bool) -> Iterator[Project]:
             yield project
         return
     with tempfile.TemporaryDirectory() as away:
-        copy = Path(away) / LEARNING
+        copy = Path(away) / RUN_PROJECT
         if folder.is_dir():
             shutil.copytree(folder, copy)
         with Project(copy) as project:
@@ -178,11 +175,9 @@ def _suggest(
     """Annotate what nobody has answered with the version in service."""
     from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
 
-    name, current = project.versions.in_service.name, project.current
+    current = project.current
     taught = session.taught(None if current is None else current.lesson)
-    model = session.base_model
-    if current is not None:
-        model = with_version(model, project.versions.path_of(name).absolute())
+    model = project.model_in_service(session.base_model)
     settings = replace(reader.settings, model=model, weights=taught.weights_digest)
     annotator = partial(
         taught.annotate_many,
@@ -235,4 +230,4 @@ def _plain(taken: TakenUp, verdict: Verdict, suggested: Suggested) -> dict[str, 
 
 def project_of(folder: Path) -> Path:
     """The project that is meant by a folder: itself, or that of a run."""
-    return folder / LEARNING if is_run_folder(folder) else folder
+    return folder / RUN_PROJECT if is_run_folder(folder) else folder

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.errors import FormatError, RunError
 from ovseg_annotate.evaluation.effort import Comparison, Effort, compared, effort_of
-from ovseg_annotate.formats import label_studio, native
+from ovseg_annotate.formats import native
 from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.lessons.lesson import NOTHING
@@ -99,7 +99,7 @@ def corrections_in_export(path: Path, written_in: str, reader: RunReader) -> Ite
     that is half done. One that still names the model as its author counts where it was changed,
     and no further. A picture without a suggestion in the run counts as drawn from nothing.
     """
-    for image in _images(path, written_in):
+    for image in format_named(written_in).read_answers(path):
         by_a_person = image.provenance is None
         suggested = suggestion_for(reader, image.name)
         correction = correction_of(suggested, image, accepted=by_a_person)
@@ -113,13 +113,6 @@ def suggestion_for(reader: RunReader, name: str) -> AnnotatedImage | None:
     if record is None or record.corrected:
         return _kept_suggestion(reader.path, name)
     return record.image
-
-
-def _images(path: Path, written_in: str) -> Iterator[AnnotatedImage]:
-    """The pictures of an export; from Label Studio those that somebody answered."""
-    if written_in == "label-studio":
-        return label_studio.read_annotations(path)
-    return format_named(written_in).read(path)
 
 
 def _untouched(effort: Effort) -> Effort:

@@ -24,12 +24,16 @@ from ovseg_annotate.learning_loop.refreshing import (
 )
 from ovseg_annotate.learning_loop.verdict import Verdict
 from ovseg_annotate.learning_loop.versions import Versions
+from ovseg_annotate.lessons.model_names import split_model, with_version
 from ovseg_annotate.lessons.version import Version
 
 if TYPE_CHECKING:
     from ovseg_annotate.session import Session
 
 __all__ = ["Asked", "LearnOptions", "LeftOut", "Project", "Verdict"]
+
+
+RUN_PROJECT = "learning"  # the folder of a run's own project, in that of the run
 
 
 class Project:
@@ -57,6 +61,11 @@ class Project:
     def current(self) -> Version | None:
         """The version in service; None: the model as it came."""
         return self.versions.current
+
+    def model_in_service(self, model: str) -> str:
+        """The model together with the version in service, if any, as every command takes it."""
+        base, name = split_model(model)[0], self.versions.in_service.name
+        return with_version(base, self.versions.path_of(name).absolute()) if name else base
 
     def take(self, correction: Correction, revision: str = "") -> bool:
         """Write a correction down before anything is learnt from it; False when it is known."""
