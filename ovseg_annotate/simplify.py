@@ -59,9 +59,9 @@ def simplified_shapes(shapes: Shapes, tolerance: float, minimum_iou: float) -> S
     results, iou, tolerances = shapes.copy(), np.ones(len(shapes)), np.zeros(len(shapes))
     pending = np.flatnonzero(shapely.area(shapes) >= SMALLEST_SIMPLIFIED)
     while len(pending) and tolerance >= _FINEST_TOLERANCE:
-        attempts = shapely.simplify(shapes[pending], tolerance)
+        attempts = _simpler(shapes[pending], tolerance)
         agree = agreement(shapes[pending], attempts)
-        good = (agree >= minimum_iou) & shapely.is_valid(attempts)
+        good = agree >= minimum_iou
         results[pending[good]], iou[pending[good]] = attempts[good], agree[good]
         tolerances[pending[good]] = tolerance
         pending, tolerance = pending[~good], tolerance / 2
@@ -80,19 +80,33 @@ def budgeted_shapes(
         alone = np.arange(len(shapes))
         tolerances = _raised(shapes, tolerances, counts, alone, budget.per_polygon)
         changed = np.flatnonzero(tolerances > simplified.tolerances)
-        counts[changed] = vertex_counts(shapely.simplify(shapes[changed], tolerances[changed]))
+        counts[changed] = vertex_counts(_simpler(shapes[changed], tolerances[changed]))
     if budget.total is not None:
         together = np.zeros(len(shapes), np.int64)
         tolerances = _raised(shapes, tolerances, counts, together, budget.total)
     changed = np.flatnonzero(tolerances > simplified.tolerances)
     results, iou = simplified.shapes.copy(), simplified.iou.copy()
-    attempts = shapely.simplify(shapes[changed], tolerances[changed])
-    valid = shapely.is_valid(attempts)
-    changed, attempts = changed[valid], attempts[valid]
+    attempts = _simpler(shapes[changed], tolerances[changed])
     results[changed], iou[changed] = attempts, agreement(shapes[changed], attempts)
     applied = simplified.tolerances.copy()
     applied[changed] = tolerances[changed]
     return SimplifiedShapes(results, iou, applied, simplified.vertices_before)
+
+
+def _simpler(shapes: Shapes, tolerances: NDArray[np.float64] | float) -> Shapes:
+    """Leave vertices out, none further than its tolerance off; every result is a valid polygon.
+
+    Most results of the plain walk are valid and have all their holes, and it takes a fraction of
+    the time of the one that looks out for crossings.
+    """
+    simpler: Shapes = shapely.simplify(shapes, tolerances, preserve_topology=False)
+    is_polygon = shapely.get_type_id(simpler) == shapely.GeometryType.POLYGON
+    holes = shapely.get_num_interior_rings(simpler) == shapely.get_num_interior_rings(shapes)
+    bad = ~(shapely.is_valid(simpler) & is_polygon & holes & ~shapely.is_empty(simpler))
+    if bad.any():
+        careful = shapely.simplify(shapes[bad], np.broadcast_to(tolerances, shapes.shape)[bad])
+        simpler[bad] = np.where(shapely.is_valid(careful), careful, shapes[bad])
+    return simpler
 
 
 def _raised(
@@ -114,7 +128,7 @@ def _raised(
     def vertices_at(trial: NDArray[np.float64], asked: NDArray[np.bool_]) -> NDArray[np.int64]:
         members = np.flatnonzero(asked[groups])
         wanted = np.maximum(tolerances[members], trial[groups[members]])
-        found = vertex_counts(shapely.simplify(shapes[members], wanted))
+        found = vertex_counts(_simpler(shapes[members], wanted))
         return np.bincount(groups[members], found, len(counts)).astype(np.int64)
 
     left, top, right, bottom = shapely.total_bounds(shapes)

@@ -23,7 +23,7 @@ class Place:
     """What weights were computed for."""
 
     strip: Window  # of the picture; what lies outside has no part in the weights
-    core: Window  # of the strip
+    block: Window  # of the strip
     schedule: PamrSchedule
 
 
@@ -53,9 +53,11 @@ class StripWeights:
     picture: PictureWeights
     strip: Window
 
-    def weights(self, core: Window, schedule: PamrSchedule, make: Callable[[], Weights]) -> Weights:
-        """The weights of a rectangle of the strip."""
-        return self.picture.weights(Place(self.strip, core, schedule), make)
+    def weights(
+        self, block: Window, schedule: PamrSchedule, make: Callable[[], Weights]
+    ) -> Weights:
+        """The weights of a block of the strip."""
+        return self.picture.weights(Place(self.strip, block, schedule), make)
 
 
 @dataclass(slots=True)

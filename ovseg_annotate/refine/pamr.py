@@ -28,9 +28,10 @@ _SIGMA_FLOOR = 1e-8
 _SIGMA_SHARE = 0.1
 _LEAST_VARIANCE = 1e-30  # far below the floor of sigma, and its square root is a number
 _LOG2_E = math.log2(math.e)
-# Numbers that one call works on: they stay in the cache of one core, and torch does not split
-# calls of this size over threads, where many short ones would wait longer than they work.
-_CALL_NUMBERS = 30_000
+# Numbers that one call works on: few enough to stay in the caches of the cores that torch splits
+# them over, and so many that the split takes less time than the numbers.
+_CALL_NUMBERS = 250_000
+_WHOLE_VECTORS = 2**14  # numbers that torch neither splits over threads nor ends within a vector
 
 
 def refined_window(scores: Tensor, guide: Tensor, core: Window, schedule: PamrSchedule) -> Tensor:
@@ -47,6 +48,25 @@ def window_weights(guide: Tensor, core: Window, schedule: PamrSchedule) -> Weigh
     """What refines the rectangle `core`, whatever the scores."""
     canvas = _Canvas.around(core, Size(*guide.shape[1:]), schedule)
     return _weights(canvas.of(guide), canvas)
+
+
+def part_of_weights(
+    weights: Weights, whole: Window, part: Window, schedule: PamrSchedule
+) -> Weights:
+    """Of the weights for the rectangle `whole` those for a rectangle in it."""
+    if part == whole:
+        return weights
+    # Both have the same halo, and rows as far as the neighbours of the first step reach.
+    around = 2 * (schedule.halo - max(schedule.dilations))
+    top, left = part.top - whole.top, part.left - whole.left
+    rows = slice(top, top + part.height + around)
+    columns = slice(left, left + part.width + 2 * schedule.halo)
+
+    def cut(lines: Tensor) -> Tensor:
+        grid = lines.view(*lines.shape[:-1], whole.height + around, -1)
+        return grid[..., rows, columns].flatten(-2)
+
+    return Weights(cut(weights.lines), cut(weights.shares))
 
 
 def weighted_window(
@@ -112,6 +132,11 @@ class _Canvas:
         """(channels, height, width) of lines."""
         return lines.view(len(lines), self.height, self.width)
 
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The places of the rows that have all their neighbours after one step."""
+        return self.reach * self.width, (self.height - self.reach) * self.width
+
     def span(self, step: int) -> tuple[int, int]:
         """The places that have all their neighbours after so many steps."""
         margin = self.reach * step * self.width
@@ -143,7 +168,7 @@ class _Canvas:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """The weight of every neighbour for the places of the first step's span."""
+    """The weight of every neighbour in the rows that have all their neighbours after one step."""
 
     lines: Tensor  # (neighbours, places); for each offset the neighbour behind, then before
     shares: Tensor  # (places,) one over their sum
@@ -154,9 +179,11 @@ class Weights:
 
 
 def _weights(guide: Tensor, canvas: _Canvas) -> Weights:
-    first, last = canvas.span(1)
+    first, last = canvas.rows
     weights = guide.new_empty((2 * len(canvas.offsets), last - first))
     shares = guide.new_empty(last - first)
+    for lines in (weights, shares):  # the corners lack a neighbour
+        lines[..., : canvas.reach] = lines[..., -canvas.reach :] = 0.0
     for start, stop in canvas.pieces(1, len(guide), guide.device):
         places = slice(start - first, stop - first)
         _fill_weights(weights[:, places], shares[places], guide, canvas.offsets, start)
@@ -184,23 +211,36 @@ def _fill_weights(
     samples = 2 * len(offsets) + len(offsets) // 4
     variance = squares.addcmul_(total, total, value=-1 / samples).div_(samples - 1)
     variance.clamp_(min=_LEAST_VARIANCE)
-    # exp2 and rsqrt: torch would split exp and sqrt over threads even in pieces of this size.
     sigma = variance.mul_(variance.rsqrt())
     scale = sigma.mul_(_SIGMA_SHARE).add_(_SIGMA_FLOOR).reciprocal_().mul_(-_LOG2_E / channels)
     # The most similar neighbour is at most 1 / (0.1 x 0.32) away: its power does not vanish.
     shares.zero_()
     sides = (side for pair in distances for side in pair)
     scaled = torch.empty_like(scale)
+    powers = guide.new_zeros(math.ceil(count / _WHOLE_VECTORS) * _WHOLE_VECTORS)
     for weight, distance in zip(weights.unbind(), sides, strict=True):
-        torch.sum(torch.mul(distance, scale, out=scaled), dim=0, out=weight)
-        shares.add_(weight.exp2_())
+        torch.sum(torch.mul(distance, scale, out=scaled), dim=0, out=powers[:count])
+        _raise_two(powers)
+        shares.add_(weight.copy_(powers[:count]))
     shares.reciprocal_()
+
+
+def _raise_two(powers: Tensor) -> None:
+    """Two to the power of each number, with the same bits wherever the number stands.
+
+    What is left behind the last whole vector of a thread would come from another routine.
+    """
+    if powers.device.type != "cpu":
+        powers.exp2_()
+        return
+    for part in powers.split(_WHOLE_VECTORS):
+        part.exp2_()
 
 
 def _averaged(values: Tensor, weights: Weights, canvas: _Canvas, step: int) -> Tensor:
     """One step over lines (k, places of the canvas); what has lost its neighbours is 0."""
     result = torch.zeros_like(values)
-    first, _ = canvas.span(1)
+    first, _ = canvas.rows
     shifts = [shift for offset in canvas.offsets for shift in (offset, -offset)]
     for start, stop in canvas.pieces(step, len(values), values.device):
         part = result[:, start:stop]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,9 +11,15 @@ from torch import Tensor
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.refine.kept_weights import StripWeights
 from ovseg_annotate.refine.options import PamrSchedule, RefineOptions
-from ovseg_annotate.refine.pamr import Weights, grown_window, weighted_window, window_weights
+from ovseg_annotate.refine.pamr import (
+    Weights,
+    grown_window,
+    part_of_weights,
+    weighted_window,
+    window_weights,
+)
 
-_SMALLEST_BLOCK = 128  # px: below, the calls cost more than the numbers
+_SMALLEST_BLOCK = 256  # px: below, the calls cost more than the numbers
 
 
 @torch.no_grad()
@@ -42,18 +46,8 @@ def refine_strip(
         return probabilities
     refined = probabilities.clone()
     strip = _Strip(probabilities, guide, schedule, kept)
-    blocks = list(_blocks(Size(*probabilities.shape[1:]), schedule))
-    # Many short calls: blocks side by side use the cores better than torch's split of each call.
-    workers = min(len(blocks), torch.get_num_threads()) if refined.device.type == "cpu" else 1
-    refine = partial(_refine_block, refined, strip, every_concept=options.every_concept)
-    if workers == 1:
-        for block in blocks:
-            refine(block)
-        return refined
-    with ThreadPoolExecutor(workers) as pool:
-        done = [pool.submit(refine, block) for block in blocks]
-    for each in done:
-        each.result()
+    for block in _blocks(Size(*probabilities.shape[1:]), schedule):
+        _refine_block(refined, strip, block, every_concept=options.every_concept)
     return refined
 
 
@@ -66,18 +60,29 @@ class _Strip:
     schedule: PamrSchedule
     kept: StripWeights | None
 
-    def weights(self, core: Window, around: Window, inside: Window) -> Weights:
-        """Those of the rectangle `core`, which lies `inside` its surroundings."""
+    def weights(self, core: Window, block: Window) -> Weights:
+        """Those of a rectangle in a block; weights that are kept are those of whole blocks.
 
-        def make() -> Weights:
-            return window_weights(self.guide[:, *around.slices], inside, self.schedule)
+        So other words, which contest other parts of a block, find them.
+        """
+        if self.kept is None:
+            return self._made(core)
+        whole = self.kept.weights(block, self.schedule, lambda: self._made(block))
+        return part_of_weights(whole, block, core, self.schedule)
 
-        return make() if self.kept is None else self.kept.weights(core, self.schedule, make)
+    def _made(self, core: Window) -> Weights:
+        around, inside = self.surroundings(core)
+        return window_weights(self.guide[:, *around.slices], inside, self.schedule)
+
+    def surroundings(self, core: Window) -> tuple[Window, Window]:
+        """A rectangle with its halo, and where in it the rectangle lies."""
+        around = grown_window(core, self.schedule.halo, Size(*self.guide.shape[1:]))
+        inside = Window(core.top - around.top, core.left - around.left, core.height, core.width)
+        return around, inside
 
 
-@torch.inference_mode()  # the mode of the caller does not reach other threads
 def _refine_block(refined: Tensor, strip: _Strip, block: Window, *, every_concept: bool) -> None:
-    """Fill one block of `refined`; blocks do not overlap, so they may run at the same time."""
+    """Fill one block of `refined`."""
     probabilities, schedule = strip.probabilities, strip.schedule
     rivals = list(range(len(probabilities)))
     size = Size(*probabilities.shape[1:])
@@ -91,13 +96,9 @@ def _refine_block(refined: Tensor, strip: _Strip, block: Window, *, every_concep
         core = _contested(_winners(near, rivals), around, block, schedule.halo)
     if core is None:
         return
-    around = grown_window(core, schedule.halo, size)
-    inside = Window(core.top - around.top, core.left - around.left, core.height, core.width)
+    around, inside = strip.surroundings(core)
     refined[rivals, *core.slices] = weighted_window(
-        probabilities[rivals, *around.slices],
-        strip.weights(core, around, inside),
-        inside,
-        schedule,
+        probabilities[rivals, *around.slices], strip.weights(core, block), inside, schedule
     )
 
 
