@@ -96,16 +96,20 @@ def budgeted_shapes(
 def _simpler(shapes: Shapes, tolerances: NDArray[np.float64] | float) -> Shapes:
     """Leave vertices out, none further than its tolerance off; every result is a valid polygon.
 
-    Most results of the plain walk are valid and have all their holes, and it takes a fraction of
-    the time of the one that looks out for crossings.
+    Ring by ring takes a fraction of the time of the walk that looks out for crossings, and most
+    results have none. That walk also keeps a triangle of a ring that would vanish.
     """
-    simpler: Shapes = shapely.simplify(shapes, tolerances, preserve_topology=False)
-    is_polygon = shapely.get_type_id(simpler) == shapely.GeometryType.POLYGON
-    holes = shapely.get_num_interior_rings(simpler) == shapely.get_num_interior_rings(shapes)
-    bad = ~(shapely.is_valid(simpler) & is_polygon & holes & ~shapely.is_empty(simpler))
-    if bad.any():
-        careful = shapely.simplify(shapes[bad], np.broadcast_to(tolerances, shapes.shape)[bad])
-        simpler[bad] = np.where(shapely.is_valid(careful), careful, shapes[bad])
+    rings, owners = shapely.get_rings(shapes, return_index=True)
+    each = np.broadcast_to(tolerances, shapes.shape)
+    fewer = shapely.simplify(rings, each[owners], preserve_topology=False)
+    is_ring = shapely.get_type_id(fewer) == shapely.GeometryType.LINEARRING
+    vanished = ~is_ring | shapely.is_empty(fewer)
+    fewer[vanished] = shapely.simplify(rings[vanished], each[owners[vanished]])
+    simpler: Shapes = shapely.polygons(fewer, indices=owners)
+    crossed = ~shapely.is_valid(simpler)
+    if crossed.any():
+        careful = shapely.simplify(shapes[crossed], each[crossed])
+        simpler[crossed] = np.where(shapely.is_valid(careful), careful, shapes[crossed])
     return simpler
 
 
