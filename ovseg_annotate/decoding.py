@@ -24,6 +24,7 @@ from ovseg_annotate.vocabulary import Vocabulary
 
 _BLOCK_BYTES = 24 * 2**20  # of pixel scores in one block; larger ones are slower (page faults)
 _SMALLEST_BLOCK = 64  # px
+_ROWS_AT_ONCE = 256  # that are compared: what is compared stays in the caches
 _ROUNDING = 1e-5  # probabilities of a cell sum to one only this exactly
 
 
@@ -54,16 +55,19 @@ def label_map_of(
     labels = np.zeros((size.height, size.width), dtype)
     confidence = np.zeros(labels.shape, np.float16)
     margin = np.zeros(labels.shape, np.float16)
-    rules = _Rules.of(scores.vocabulary, threshold, scores.values.device)
+    rules = _Rules.read(scores.vocabulary, threshold, scores.values.device)
     blocks = list(_blocks(size, len(scores.vocabulary), refine.halo))
     for done, block in enumerate(blocks, start=1):
-        winner, best, second = _decided(scores, pixels, block, refine, weights)
-        # As it is kept: another threshold on the kept confidence gives what a new run would.
-        kept = best.to(torch.float16)
-        part = rules.labels_of(winner, kept.float())
-        labels[block.slices] = part.cpu().numpy().astype(dtype)
-        confidence[block.slices] = kept.cpu().numpy()
-        margin[block.slices] = (best - second).cpu().numpy()
+        values, leading = _refined(scores, pixels, block, refine, weights)
+        for top in range(0, block.height, _ROWS_AT_ONCE):
+            winner, best, second = _best_two(values[:, top : top + _ROWS_AT_ONCE])
+            # As it is kept: another threshold on the kept confidence gives what a new run would.
+            kept = best.to(torch.float16)
+            part = rules.of(leading).labels_of(winner, kept.float())
+            there = Window(block.top + top, block.left, *winner.shape).slices
+            labels[there] = part.cpu().numpy()
+            confidence[there] = kept.cpu().numpy()
+            margin[there] = (best - second).to(torch.float16).cpu().numpy()
         step(done, len(blocks))
     return LabelMap(labels, confidence, margin, scores.vocabulary)
 
@@ -76,7 +80,7 @@ class _Rules:
     thresholds: Tensor  # (concepts,) float32
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, threshold: float, device: torch.device) -> _Rules:
+    def read(cls, vocabulary: Vocabulary, threshold: float, device: torch.device) -> _Rules:
         labels = [0 if c.negative else number + 1 for number, c in enumerate(vocabulary)]
         own = [threshold if c.threshold is None else c.threshold for c in vocabulary]
         return cls(
@@ -84,8 +88,15 @@ class _Rules:
             torch.tensor(own, dtype=torch.float32, device=device),
         )
 
+    def of(self, concepts: Tensor | None) -> _Rules:
+        """Those of some concepts, in their order; None: of all."""
+        return self if concepts is None else _Rules(self.labels[concepts], self.thresholds[concepts])
+
     def labels_of(self, winner: Tensor, best: Tensor) -> Tensor:
-        return self.labels[winner] * (best >= self.thresholds[winner])
+        """(h, w) int32; `winner` (h, w) int32 counts concepts from 0, `best` is its probability."""
+        flat = winner.flatten()
+        labels, thresholds = (of.index_select(0, flat) for of in (self.labels, self.thresholds))
+        return (labels * (best.flatten() >= thresholds)).view(winner.shape)
 
 
 def _blocks(size: Size, concepts: int, halo: int) -> Iterator[Window]:
@@ -100,14 +111,14 @@ def _blocks(size: Size, concepts: int, halo: int) -> Iterator[Window]:
             yield Window(top, left, min(rows, size.height - top), min(width, size.width - left))
 
 
-def _decided(
+def _refined(
     scores: CoarseScores,
     pixels: NDArray[np.uint8],
     block: Window,
     refine: RefineOptions,
     weights: PictureWeights | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Winner (index), its probability and the runner-up's, each (height, width) of the block."""
+) -> tuple[Tensor, Tensor | None]:
+    """The probabilities in a block, (concepts, height, width), and of which concepts (None: all)."""
     size = Size(*pixels.shape[:2])
     halo = refine.halo
     top, left = max(0, block.top - halo), max(0, block.left - halo)
@@ -121,13 +132,12 @@ def _decided(
         cells = cells[leading]
     values = down.weights.to(cells) @ cells @ across.weights.to(cells).T  # (concepts, h, w)
     if refine.method != "none":
-        guide = torch.from_numpy(np.ascontiguousarray(pixels[outer.slices]))
-        guide = guide.to(cells.device).permute(2, 0, 1).float().div_(255.0)
+        guide = torch.from_numpy(np.ascontiguousarray(pixels[outer.slices])).to(cells.device)
+        guide = guide.permute(2, 0, 1)
         of_strip = None if weights is None else weights.of_strip(outer)
         values = refine_strip(values, guide, refine, of_strip)
     inner = values[:, block.top - top : block.bottom - top, block.left - left : block.right - left]
-    winner, best, second = _best_two(inner)
-    return (winner if leading is None else leading[winner]), best, second
+    return inner, leading
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +185,15 @@ def _leading_concepts(cells: Tensor) -> Tensor | None:
 
 
 def _best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Index and value of the largest and value of the second, over the first axis."""
+    """Index (int32) and value of the largest and value of the second, over the first axis."""
     best = values[0].clone()
-    second = torch.zeros_like(best)
-    winner = torch.zeros(best.shape, dtype=torch.long, device=best.device)
+    second, lower = torch.zeros_like(best), torch.empty_like(best)
+    winner = torch.zeros(best.shape, dtype=torch.int32, device=best.device)
+    is_higher = torch.empty(best.shape, dtype=torch.bool, device=best.device)
     for number in range(1, len(values)):
         value = values[number]
-        second = torch.maximum(second, torch.minimum(value, best))
-        winner.masked_fill_(value > best, number)
-        best = torch.maximum(best, value)
+        torch.minimum(value, best, out=lower)
+        torch.maximum(second, lower, out=second)
+        winner.masked_fill_(torch.gt(value, best, out=is_higher), number)
+        torch.maximum(best, value, out=best)
     return winner, best, second

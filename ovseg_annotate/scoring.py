@@ -233,8 +233,10 @@ class Scorer:
         for start in range(0, len(plan.windows), _CHUNK):
             stop = min(start + _CHUNK, len(plan.windows))
             features = self._features(image, plan, source, range(start, stop), watch)
-            for first in range(0, stop - start, self._batch):
-                part = some_windows(features, first, min(first + self._batch, stop - start))
+            # Where vectors of cells are scored, as many as there are take little memory.
+            batch = self._batch if not self._engine.card.pointable else max(self._batch, _CHUNK)
+            for first in range(0, stop - start, batch):
+                part = some_windows(features, first, min(first + batch, stop - start))
                 part = self._on_device(part)
                 with self.device_lock:
                     scores = self._engine.score(part, bank)

@@ -31,8 +31,8 @@ def refine_strip(
 ) -> Tensor:
     """Sharpen the borders of a strip; what lies within `options.halo` of a cut is not final.
 
-    probabilities (k, h, w) float32 from 0 to 1, guide (3, h, w) float32 from 0 to 1 at the same
-    size. The work goes block by block. In each, a concept that cannot win keeps its numbers, and
+    probabilities (k, h, w) float32 from 0 to 1, guide (3, h, w) uint8, or float32 from 0 to 1, at
+    the same size. The work goes block by block. In each, a concept that cannot win keeps its numbers, and
     so do pixels that see one winner only as far as refinement reaches: the strongest concept of
     every pixel is the same as if everything had been computed, which `options.every_concept` does.
     Weights that are kept are not computed again.
@@ -56,7 +56,7 @@ class _Strip:
     """What there is to refine, and by what."""
 
     probabilities: Tensor  # (k, h, w)
-    guide: Tensor  # (3, h, w)
+    guide: Tensor  # (3, h, w) uint8, or float32 from 0 to 1
     schedule: PamrSchedule
     kept: StripWeights | None
 
@@ -72,7 +72,10 @@ class _Strip:
 
     def _made(self, core: Window) -> Weights:
         around, inside = self.surroundings(core)
-        return window_weights(self.guide[:, *around.slices], inside, self.schedule)
+        guide = self.guide[:, *around.slices]
+        if not guide.is_floating_point():
+            guide = guide.contiguous().float().div_(255.0)
+        return window_weights(guide, inside, self.schedule)
 
     def surroundings(self, core: Window) -> tuple[Window, Window]:
         """A rectangle with its halo, and where in it the rectangle lies."""
