@@ -1,8 +1,7 @@
-"""The application: routes, what surrounds them, and how errors become answers."""
+"""The application: routes and what surrounds them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -11,28 +10,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from labelstudio_backend.envelope import Envelope, problem
-from labelstudio_backend.metrics import Gauge, Metrics
-from labelstudio_backend.models import StillLoading
 from labelstudio_backend.routes import ModelState, Routes, Suggesting
 from labelstudio_backend.security import Guard
 from labelstudio_backend.settings import Settings
 from labelstudio_backend.webhooks import Events
-from labelstudio_backend.work import BusyError, StoppingError, WorkQueue
-from ovseg_annotate.errors import Cancelled, ModelError, OvsegError
-
-_log = logging.getLogger(__name__)
-
-# Seconds after which asking again makes sense.
-_RETRY_AFTER: dict[type[OvsegError], int] = {
-    BusyError: 5,
-    StillLoading: 10,
-    StoppingError: 30,
-    Cancelled: 30,
-}
+from ovseg_annotate.errors import OvsegError
+from ovseg_annotate.web.envelope import Envelope
+from ovseg_annotate.web.metrics import Gauge, Metrics
+from ovseg_annotate.web.problems import not_done, refused
+from ovseg_annotate.web.work import WorkQueue
 
 
 def create_app(
@@ -46,7 +34,7 @@ def create_app(
 ) -> Starlette:
     """Put the parts together; `work` is closed when the application ends."""
     queue = work or WorkQueue[bytes](settings.workers, settings.queue)
-    metrics = Metrics((*_gauges_of(queue), *gauges))
+    metrics = Metrics((*queue.gauges, *gauges))
     routes = _table(Routes(settings, suggester, sessions, events, queue, metrics))
 
     @asynccontextmanager
@@ -61,10 +49,10 @@ def create_app(
                 Envelope,
                 guard=Guard(settings),
                 metrics=metrics,
-                routes=frozenset(route.path for route in routes),
+                routes=routes,
             )
         ],
-        exception_handlers={HTTPException: _refused, OvsegError: _not_done},
+        exception_handlers={HTTPException: refused, OvsegError: not_done},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # nobody who posts follows a redirect
@@ -88,27 +76,3 @@ def _table(routes: Routes) -> list[Route]:
         post("/validate", routes.validate),
         get("/metrics", routes.metrics),
     ]
-
-
-def _gauges_of(queue: WorkQueue[bytes]) -> tuple[Gauge, ...]:
-    return (
-        Gauge("ovseg_queue_depth", "gauge", "Requests that wait.", lambda: queue.depth),
-        Gauge("ovseg_in_flight", "gauge", "Requests in work.", lambda: queue.in_work),
-        Gauge("ovseg_joined_total", "counter", "Repeated requests.", lambda: queue.joined),
-    )
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    """No such route, a wrong method, a body that cannot be read."""
-    if not isinstance(error, HTTPException):
-        raise error
-    return problem(error.status_code, error.detail, request.state.request_id, error.headers)
-
-
-async def _not_done(request: Request, error: Exception) -> Response:
-    """A mistake that somebody can put right: its message says how."""
-    _log.warning("request %s: %s", request.state.request_id, error)
-    waits = next((s for kind, s in _RETRY_AFTER.items() if isinstance(error, kind)), None)
-    is_here = waits is not None or isinstance(error, ModelError)  # the request itself is right
-    headers = {} if waits is None else {"Retry-After": str(waits)}
-    return problem(503 if is_here else 422, str(error), request.state.request_id, headers)

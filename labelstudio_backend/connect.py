@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from labelstudio_backend.addresses import server_of
 from labelstudio_backend.label_studio import LabelStudio, RemoteBackend
 from labelstudio_backend.rest import LabelStudioError, UnknownOutcomeError
 from labelstudio_backend.security import WEBHOOK_HEADER
 from labelstudio_backend.settings import Settings
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.web.addresses import server_of
 
 _PROVISIONAL_TITLE = "ovseg"  # until Label Studio has asked the backend for its version
 _RESERVED = "reserved network address"

@@ -14,14 +14,16 @@ from urllib.parse import unquote
 
 import httpx2
 
-from labelstudio_backend.addresses import (
+from labelstudio_backend.settings import Settings
+from labelstudio_backend.tokens import Tokens
+from ovseg_annotate.web.addresses import (
     Origin,
     origins_of_host,
     parsed_url,
     public_address,
     server_of,
 )
-from labelstudio_backend.downloads import (
+from ovseg_annotate.web.downloads import (
     Answer,
     DownloadLimits,
     ImageRefused,
@@ -29,9 +31,7 @@ from labelstudio_backend.downloads import (
     get,
     shown,
 )
-from labelstudio_backend.fetched import Fetched, FetchedPictures
-from labelstudio_backend.settings import Settings
-from labelstudio_backend.tokens import Tokens
+from ovseg_annotate.web.fetched import Fetched, FetchedPictures
 
 __all__ = ["ImageRefused", "ImageRules", "ImageUnavailable", "LabelStudioImages"]
 
@@ -91,7 +91,7 @@ class LabelStudioImages:
             settings.label_studio_url,
             settings.label_studio_public_url,
             settings.image_hosts,
-            DownloadLimits(bytes=settings.image_bytes),
+            DownloadLimits(bytes=settings.image_bytes, bytes_setting="OVSEG_IMAGE_BYTES"),
         )
         return cls(rules, Tokens(settings.label_studio_url, settings.api_key))
 

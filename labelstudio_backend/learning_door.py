@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from labelstudio_backend.models import StillLoading
 from labelstudio_backend.rest import LabelStudioError
 from labelstudio_backend.webhooks import START_TRAINING, Event, Receipt
 from ovseg_annotate.errors import Cancelled, OvsegError
+from ovseg_annotate.web.background import StillLoading
 
 _ABOUT_ANSWERS = frozenset(
     {

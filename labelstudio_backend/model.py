@@ -21,13 +21,13 @@ from label_studio_ml.model import LabelStudioMLBase  # type: ignore[import-untyp
 from labelstudio_backend.answers import Answers
 from labelstudio_backend.images import LabelStudioImages
 from labelstudio_backend.memory import memory_of
-from labelstudio_backend.models import BackgroundSession
 from labelstudio_backend.settings import read_settings
 from labelstudio_backend.suggest_options import SuggestOptions
 from labelstudio_backend.suggester import Suggester
 from labelstudio_backend.wire import PredictRequest
 from ovseg_annotate.catalog import DEFAULT_MODEL
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session
+from ovseg_annotate.web.background import BackgroundSession
 
 _log = logging.getLogger(__name__)
 

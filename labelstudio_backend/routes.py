@@ -16,17 +16,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from labelstudio_backend.bodies import read_json
-from labelstudio_backend.metrics import CONTENT_TYPE, Metrics
-from labelstudio_backend.models import ModelStatus, StillLoading
 from labelstudio_backend.security import Guard
 from labelstudio_backend.settings import Settings
 from labelstudio_backend.validation import understood
 from labelstudio_backend.webhooks import Events, read_event
 from labelstudio_backend.wire import Prediction, PredictRequest, SetupRequest
-from labelstudio_backend.work import Stopped, WorkQueue
 from ovseg_annotate.errors import ModelError
 from ovseg_annotate.formats.fields import Field, plain_json
+from ovseg_annotate.web.background import ModelStatus, StillLoading
+from ovseg_annotate.web.bodies import BodyLimit, read_json
+from ovseg_annotate.web.metrics import CONTENT_TYPE, Metrics
+from ovseg_annotate.web.work import Stopped, WorkQueue
 
 _VERSIONS = 32  # announced ones that are remembered
 _SETUP_SECONDS = 2.5  # Label Studio waits for 3
@@ -92,7 +92,9 @@ class Routes:
         work: WorkQueue[bytes],
         metrics: Metrics,
     ) -> None:
-        self._limit = settings.request_bytes
+        self._limit = BodyLimit(
+            settings.request_bytes, "send fewer tasks at a time, or raise OVSEG_REQUEST_BYTES"
+        )
         self._guard = Guard(settings)
         self._suggester = suggester
         self._sessions = sessions

@@ -10,7 +10,6 @@ from starlette.datastructures import Headers
 
 from labelstudio_backend.settings import Settings
 
-REALM = 'Basic realm="ovseg-annotate", charset="UTF-8"'
 WEBHOOK_HEADER = "X-Webhook-Token"
 _OPEN = frozenset({"/", "/health"})  # for probes that know no password
 _WEBHOOK = "/webhook"
@@ -18,6 +17,12 @@ _WEBHOOK = "/webhook"
 
 class Guard:
     """Basic auth for everything but liveness, a secret header for webhooks."""
+
+    challenge = 'Basic realm="ovseg-annotate", charset="UTF-8"'
+    advice = (
+        "a user and a password are needed; in Label Studio, connect the backend with basic "
+        "authentication, and give its webhook the secret header"
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._credentials: bytes | None = None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from labelstudio_backend.addresses import origins_of_host, server_of
 from labelstudio_backend.suggest_options import SuggestOptions
 from ovseg_annotate.errors import OptionError, listed_by_nearness
 from ovseg_annotate.options import read_options
+from ovseg_annotate.web.addresses import is_loopback, origins_of_host, server_of
 
 MEBIBYTE = 2**20
 
@@ -150,13 +149,3 @@ def _state_folder(environment: Mapping[str, str]) -> Path:
     """Where programs of this user keep what they know, by the convention of the desktop."""
     base = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "ovseg-annotate" / "label-studio"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody else can reach this address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from starlette.testclient import TestClient
 
 from labelstudio_backend.app import create_app
-from labelstudio_backend.models import ModelStatus
 from labelstudio_backend.settings import Settings, read_settings
 from labelstudio_backend.webhooks import Events, NotLearning
 from labelstudio_backend.wire import Prediction, PredictRequest, Task
+from ovseg_annotate.web.background import ModelStatus
 
 PASSWORD = {"BASIC_AUTH_USER": "ada", "BASIC_AUTH_PASS": "pässwörd", "WEBHOOK_TOKEN": "hook-beef"}
 GUARDED = read_settings(PASSWORD, {})

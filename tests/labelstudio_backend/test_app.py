@@ -21,10 +21,10 @@ from scripted_backend import (
 from starlette.testclient import TestClient
 
 from labelstudio_backend.errors import LabelConfigError
-from labelstudio_backend.models import ModelStatus, StillLoading
 from labelstudio_backend.wire import PredictRequest
-from labelstudio_backend.work import Stopped
 from ovseg_annotate.errors import MemoryLimitError, OvsegError
+from ovseg_annotate.web.background import ModelStatus, StillLoading
+from ovseg_annotate.web.work import Stopped
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import listening
 
-from labelstudio_backend.addresses import Origin, public_address
-from labelstudio_backend.downloads import DownloadLimits
-from labelstudio_backend.fetched import FetchedPictures
 from labelstudio_backend.images import ImageRefused, ImageRules, ImageUnavailable, LabelStudioImages
 from labelstudio_backend.tokens import TokenError, Tokens
+from ovseg_annotate.web.addresses import Origin, public_address
+from ovseg_annotate.web.downloads import DownloadLimits
+from ovseg_annotate.web.fetched import FetchedPictures
 
 QUICK = DownloadLimits(bytes=10**6, connect_seconds=1.0, read_seconds=0.5, total_seconds=1.0)
 NOWHERE = "http://127.0.0.1:1"

@@ -13,9 +13,9 @@ import pytest
 
 from labelstudio_backend.errors import LearningError
 from labelstudio_backend.learning_door import LearningDoor, Pace
-from labelstudio_backend.models import StillLoading
 from labelstudio_backend.rest import LabelStudioError
 from labelstudio_backend.webhooks import START_TRAINING, Event
+from ovseg_annotate.web.background import StillLoading
 
 PATIENCE = 30.0  # s, for a busy machine
 AT_ONCE = Pace(quiet=0.02, longest=0.1, again=0.02, look=PATIENCE)

@@ -30,14 +30,12 @@ from scripted_backend import (
 from suggesting import png_of
 
 from labelstudio_backend.app import create_app
-from labelstudio_backend.serving import Server
-from labelstudio_backend.serving import listening as bound_socket
 from labelstudio_backend.settings import Settings
 from labelstudio_backend.webhooks import NotLearning
-from labelstudio_backend.work import WorkQueue
 from ovseg_annotate.datasets.scenes import SceneRules, SceneStyle, draw_scene
-from ovseg_annotate.errors import OptionError
 from ovseg_annotate.geometry import Size
+from ovseg_annotate.web.running import Server
+from ovseg_annotate.web.work import WorkQueue
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +46,7 @@ class Running:
     def __init__(self, suggester: ScriptedSuggester, settings: Settings) -> None:
         self.work = WorkQueue[bytes](settings.workers, settings.queue)
         app = create_app(settings, suggester, Loaded(), NotLearning(), work=self.work)
-        self.server = Server(app, settings, self.work)
+        self.server = Server(app, self.work, settings.grace_seconds)
         self.bound = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.bound.getsockname()[1]}"
         self.thread = threading.Thread(target=self.server.run, args=([self.bound],), daemon=True)
@@ -189,14 +187,6 @@ def test_a_client_that_sends_half_a_request_disturbs_nobody(hold: Hold) -> None:
             assert httpx2.get(f"{url}/health").status_code == 200
         assert httpx2.post(f"{url}/predict", json=batch_body(1)).status_code == 200
     assert len(suggester.asked) == 1
-
-
-def test_a_taken_port_is_an_error_that_says_so() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(OptionError, match="choose another port"),
-    ):
-        bound_socket(Settings(port=taken.getsockname()[1]))
 
 
 SERVES = """

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_backend.settings import Settings, is_loopback, read_settings
+from labelstudio_backend.settings import Settings, read_settings
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.web.addresses import is_loopback
 
 SECRETS = {
     "LABEL_STUDIO_API_KEY": "key-8d1f",

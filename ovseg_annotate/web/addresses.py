@@ -84,6 +84,16 @@ def origins_of_host(text: str) -> tuple[Origin, ...]:
     return tuple(Origin(scheme, url.host, port) for scheme, port in _DEFAULT_PORTS.items())
 
 
+def is_loopback(host: str) -> bool:
+    """Whether nobody else can reach this address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def public_address(origin: Origin) -> str:
     """Resolve a host to an address of the public internet; raises ValueError otherwise.
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from labelstudio_backend.logs import RedactingFormatter
+from ovseg_annotate.web.logs import RedactingFormatter
 
 
 def record(message: str, *parts: object, error: BaseException | None = None) -> logging.LogRecord:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from fake_engine import FakeEngine
 
-from labelstudio_backend.models import BackgroundSession, StillLoading
 from ovseg_annotate.backbones.weights import DownloadProgress
 from ovseg_annotate.devices import placement
 from ovseg_annotate.errors import ModelError, WeightsError
 from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.session import Session
+from ovseg_annotate.web.background import BackgroundSession, StillLoading
 
 Told = Callable[[DownloadProgress], None]
 

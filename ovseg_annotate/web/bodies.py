@@ -1,10 +1,11 @@
-"""JSON in and out, away from the event loop."""
+"""Bodies of requests within their limits, and JSON that is read away from the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -18,9 +19,17 @@ Read = TypeVar("Read")
 _SECONDS = 60.0  # for a body to arrive
 
 
-async def read_json(request: Request, limit: int, reader: Callable[[Field], Read]) -> Read:
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How large a body may be."""
+
+    bytes: int
+    advice: str  # what somebody can do who needs more
+
+
+async def read_json(request: Request, limit: BodyLimit, reader: Callable[[Field], Read]) -> Read:
     """Let `reader` read the JSON body in a thread; raises HTTPException for what is none."""
-    content = await _received(request, limit)
+    content = await received(request, limit)
 
     def parsed() -> Read:
         try:
@@ -50,20 +59,21 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number that JSON knows")
 
 
-async def _received(request: Request, limit: int) -> bytes:
+async def received(request: Request, limit: BodyLimit) -> bytes:
+    """The whole body; raises HTTPException when it is coded, too large or too slow."""
     coding = request.headers.get("content-encoding", "identity")
     if coding.casefold() != "identity":
-        raise HTTPException(415, f"the body is coded as {coding!r}; send plain JSON")
+        raise HTTPException(415, f"the body is coded as {coding!r}; send it as it is")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and int(announced) > limit.bytes:
         raise _too_large(limit)
     pieces: list[bytes] = []
-    received = 0
+    size = 0
     try:
         async with asyncio.timeout(_SECONDS):
             async for piece in request.stream():
-                received += len(piece)
-                if received > limit:
+                size += len(piece)
+                if size > limit.bytes:
                     raise _too_large(limit)
                 pieces.append(piece)
     except TimeoutError as error:
@@ -71,11 +81,10 @@ async def _received(request: Request, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _too_large(limit: int) -> HTTPException:
+def _too_large(limit: BodyLimit) -> HTTPException:
     return HTTPException(
         413,
-        f"the request has more than {limit:,} bytes; send fewer tasks at a time, or raise "
-        "OVSEG_REQUEST_BYTES",
+        f"the request has more than {limit.bytes:,} bytes; {limit.advice}",
         # What is still on its way is not read, so this connection cannot be used again.
         headers={"Connection": "close"},
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelstudio_backend.work import BusyError, Stopped, StoppingError, WorkQueue
+from ovseg_annotate.web.work import BusyError, Stopped, StoppingError, WorkQueue
 
 
 class Gate:

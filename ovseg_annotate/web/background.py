@@ -38,7 +38,7 @@ class ModelStatus:
 class BackgroundSession:
     """One session for the whole process, opened in a thread of its own.
 
-    `opening(progress)` opens it. Implements `Sessions` of `suggester`.
+    `opening(progress)` opens it.
     """
 
     def __init__(self, model: str, opening: Opening, patience: float) -> None:

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_backend.metrics import Gauge, Metrics
+from ovseg_annotate.web.metrics import Gauge, Metrics
 
 LINE = re.compile(
     r'# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="(?:[^"\\\n]|\\.)*"(,[a-z]+="[^"]*")*\})? [-+.\w]+'

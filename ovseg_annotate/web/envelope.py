@@ -6,15 +6,17 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
+from typing import Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from labelstudio_backend.metrics import Metrics
-from labelstudio_backend.security import REALM, Guard
+from ovseg_annotate.web.metrics import Metrics
+from ovseg_annotate.web.problems import problem
 
 REQUEST_ID = "X-Request-Id"
 _USABLE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -23,16 +25,31 @@ _GONE = 499  # as nginx counts a client that left
 _log = logging.getLogger(__name__)
 
 
+class Guard(Protocol):
+    """Who may ask what: decided from the headers, before anything else of a request is read."""
+
+    @property
+    def challenge(self) -> str:
+        """The value of WWW-Authenticate."""
+
+    @property
+    def advice(self) -> str:
+        """What somebody who is refused has to bring, for a person."""
+
+    def admits(self, path: str, headers: Headers) -> bool:
+        """Whether this request may go on."""
+
+
 class Envelope:
     """Pure ASGI: it neither buffers answers nor cancels work when a client leaves."""
 
     def __init__(
-        self, app: ASGIApp, guard: Guard, metrics: Metrics, routes: frozenset[str]
+        self, app: ASGIApp, guard: Guard, metrics: Metrics, routes: Iterable[Route]
     ) -> None:
         self._app = app
         self._guard = guard
         self._metrics = metrics
-        self._routes = routes
+        self._routes = tuple(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,22 +85,18 @@ class Envelope:
 
     def _refusal(self, path: str, headers: Headers, request_id: str) -> JSONResponse | None:
         if "origin" in headers:
-            # Browsers name the page that sends a request; Label Studio's server is no browser.
-            return problem(403, "this server answers Label Studio, not web pages", request_id)
+            # Browsers name the page that sends a request; those who may ask are no browsers.
+            return problem(403, "this server answers programs, not web pages", request_id)
         if not self._guard.admits(path, headers):
-            return problem(
-                401,
-                "a user and a password are needed; in Label Studio, connect the backend with basic "
-                "authentication, and give its webhook the secret header",
-                request_id,
-                {"WWW-Authenticate": REALM},
-            )
+            challenge = {"WWW-Authenticate": self._guard.challenge}
+            return problem(401, self._guard.advice, request_id, challenge)
         return None
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         path: str = scope["path"]
         # What somebody makes up must not become a name in the metrics, or a line in the log.
-        route = path if path in self._routes else "other"
+        known = (each.path for each in self._routes if each.path_regex.match(path))
+        route = next(known, "other")
         self._metrics.observe(route, status, seconds)
         _log.info(
             "%s %s %d %.1f ms, request %s",
@@ -93,16 +106,6 @@ class Envelope:
             seconds * 1000,
             request_id,
         )
-
-
-def problem(
-    status: int, detail: str, request_id: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
-    """An answer that says what is wrong, and the id under which the log says more."""
-    body = {"detail": detail, "request_id": request_id}
-    return JSONResponse(
-        body, status_code=status, headers=None if headers is None else dict(headers)
-    )
 
 
 def _id_of(headers: Headers) -> str:

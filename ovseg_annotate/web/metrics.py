@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 100.0)  # seconds
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,6 +22,16 @@ class Gauge:
     kind: str  # "gauge", or "counter" for what only grows
     help: str
     read: Callable[[], float | None]  # None: there is nothing to tell on this machine
+
+
+class Counts(Protocol):
+    """What every cache counts."""
+
+    @property
+    def hits(self) -> int: ...
+
+    @property
+    def misses(self) -> int: ...
 
 
 class Metrics:
@@ -66,6 +77,15 @@ class Metrics:
                 lines += _heading(gauge.name, gauge.kind, gauge.help)
                 lines.append(f"{gauge.name} {_number(value)}")
         return "\n".join(lines) + "\n"
+
+
+def counted(what: str, counts: Callable[[], Counts]) -> tuple[Gauge, Gauge]:
+    """What a cache found and what not, read when somebody asks."""
+    name = f"ovseg_{what}"
+    return (
+        Gauge(f"{name}_hits_total", "counter", "Found.", lambda: counts().hits),
+        Gauge(f"{name}_misses_total", "counter", "Not found.", lambda: counts().misses),
+    )
 
 
 def _heading(name: str, kind: str, sentence: str) -> list[str]:

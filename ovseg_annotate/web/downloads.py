@@ -26,6 +26,7 @@ class DownloadLimits:
     """What one picture may cost."""
 
     bytes: int = 64 * 2**20
+    bytes_setting: str = "image_bytes"  # what an operator raises for more
     connect_seconds: float = 5.0
     read_seconds: float = 30.0  # between two pieces
     total_seconds: float = 90.0  # a server that sends a byte now and then holds no worker for ever
@@ -101,6 +102,6 @@ def _content(response: httpx2.Response, limits: DownloadLimits, ends_at: float) 
     if received > limits.bytes:
         raise ImageRefused(
             f"{where} has more than the {limits.bytes:,} bytes that are fetched; "
-            "raise OVSEG_IMAGE_BYTES if that is right"
+            f"raise {limits.bytes_setting} if that is right"
         )
     return b"".join(pieces)

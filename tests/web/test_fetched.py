@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_backend.fetched import Fetched, FetchedPictures
+from ovseg_annotate.web.fetched import Fetched, FetchedPictures
 
 
 class Shelf:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_backend.addresses import Origin, origins_of_host, parsed_url, public_address
+from ovseg_annotate.web.addresses import Origin, origins_of_host, parsed_url, public_address
 
 
 @pytest.mark.parametrize(

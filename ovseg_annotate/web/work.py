@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from ovseg_annotate.errors import OvsegError
+from ovseg_annotate.web.metrics import Gauge
 
 Result = TypeVar("Result")
 Stopped: TypeAlias = Callable[[], bool]
@@ -71,6 +72,15 @@ class WorkQueue(Generic[Result]):
     @property
     def in_work(self) -> int:
         return len(self._running)
+
+    @property
+    def gauges(self) -> tuple[Gauge, ...]:
+        """What the metrics tell of it."""
+        return (
+            Gauge("ovseg_queue_depth", "gauge", "Requests that wait.", lambda: self.depth),
+            Gauge("ovseg_in_flight", "gauge", "Requests in work.", lambda: self.in_work),
+            Gauge("ovseg_joined_total", "counter", "Repeated requests.", lambda: self.joined),
+        )
 
     def submit(
         self, work: Callable[[Stopped], Result], *, key: str | None = None, urgent: bool = False
