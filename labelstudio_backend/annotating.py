@@ -109,7 +109,7 @@ def _only(label_map: LabelMap, concepts: Collection[str]) -> LabelMap:
         for number, concept in enumerate(label_map.vocabulary, start=1)
     )
     numbers = np.array([UNLABELLED, *kept], label_map.labels.dtype)
-    return replace(label_map, labels=numbers[label_map.labels])
+    return replace(label_map, labels=numbers.take(label_map.labels))
 
 
 def _presences_of_choices(look: Look, image: Image, control: Control) -> Mapping[str, Presence]:

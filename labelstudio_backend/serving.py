@@ -22,7 +22,7 @@ from labelstudio_backend.webhooks import Events, NotLearning
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.feature_store import StoreCounts
-from ovseg_annotate.web.background import BackgroundSession
+from ovseg_annotate.web.background import BackgroundSession, staying
 from ovseg_annotate.web.logs import configure_logging
 from ovseg_annotate.web.metrics import Gauge, counted
 from ovseg_annotate.web.running import Server, listening
@@ -41,7 +41,7 @@ def serve(
     configure_logging(settings.secrets)
     _warn_of_gaps(settings)
     sessions = BackgroundSession(
-        model.model, lambda told: opened_session(model, told), settings.loading_seconds
+        model.model, staying(lambda told: opened_session(model, told)), settings.loading_seconds
     )
     images = LabelStudioImages.of(settings)
     options, memory = settings.limited(options), memory_of(settings)

@@ -90,7 +90,9 @@ class _Rules:
 
     def of(self, concepts: Tensor | None) -> _Rules:
         """Those of some concepts, in their order; None: of all."""
-        return self if concepts is None else _Rules(self.labels[concepts], self.thresholds[concepts])
+        if concepts is None:
+            return self
+        return _Rules(self.labels[concepts], self.thresholds[concepts])
 
     def labels_of(self, winner: Tensor, best: Tensor) -> Tensor:
         """(h, w) int32; `winner` (h, w) int32 counts concepts from 0, `best` is its probability."""
@@ -118,7 +120,7 @@ def _refined(
     refine: RefineOptions,
     weights: PictureWeights | None,
 ) -> tuple[Tensor, Tensor | None]:
-    """The probabilities in a block, (concepts, height, width), and of which concepts (None: all)."""
+    """The probabilities (k, height, width) in a block, and of which concepts (None: of all)."""
     size = Size(*pixels.shape[:2])
     halo = refine.halo
     top, left = max(0, block.top - halo), max(0, block.left - halo)

@@ -6,7 +6,9 @@ would not be valid is not taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import shapely
@@ -21,6 +23,9 @@ _FINEST_TOLERANCE = 0.1  # px; below, a traced outline keeps all its vertices
 # A search for a tolerance ends this near: further, it takes longer than the vertices are worth.
 _NEAR = 0.05  # px
 _SPENT = 0.98  # of a vertex budget
+
+# Vertices that polygons have left when they are simplified by a tolerance each.
+_Counted: TypeAlias = Callable[[Shapes, NDArray[np.float64]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,15 +80,28 @@ def budgeted_shapes(
 
     `simplified` was made of `shapes`. What exceeds the budget even as triangles stays as it is.
     """
+    quick = _budgeted(shapes, simplified, budget, _vertices_by_rings)
+    told = _vertices_by_rings(shapes, quick.tolerances)
+    if fits(quick.shapes, budget) or np.array_equal(told, vertex_counts(quick.shapes)):
+        return quick
+    # Polygons whose simpler rings cross keep more vertices than the quick count knew.
+    return _budgeted(shapes, simplified, budget, lambda *some: vertex_counts(_simpler(*some)))
+
+
+def _budgeted(
+    shapes: Shapes, simplified: SimplifiedShapes, budget: VertexBudget, counted: _Counted
+) -> SimplifiedShapes:
     tolerances, counts = simplified.tolerances, vertex_counts(simplified.shapes)
     if budget.per_polygon is not None:
         alone = np.arange(len(shapes))
-        tolerances = _raised(shapes, tolerances, counts, alone, budget.per_polygon)
+        search = _Search(shapes, alone, budget.per_polygon, counted)
+        tolerances = search.raised(tolerances, counts)
         changed = np.flatnonzero(tolerances > simplified.tolerances)
-        counts[changed] = vertex_counts(_simpler(shapes[changed], tolerances[changed]))
+        counts[changed] = counted(shapes[changed], tolerances[changed])
     if budget.total is not None:
         together = np.zeros(len(shapes), np.int64)
-        tolerances = _raised(shapes, tolerances, counts, together, budget.total)
+        search = _Search(shapes, together, budget.total, counted)
+        tolerances = search.raised(tolerances, counts)
     changed = np.flatnonzero(tolerances > simplified.tolerances)
     results, iou = simplified.shapes.copy(), simplified.iou.copy()
     attempts = _simpler(shapes[changed], tolerances[changed])
@@ -93,19 +111,22 @@ def budgeted_shapes(
     return SimplifiedShapes(results, iou, applied, simplified.vertices_before)
 
 
+def _vertices_by_rings(shapes: Shapes, tolerances: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Vertices of each polygon made simpler, without a look for crossings."""
+    rings, owners = shapely.get_rings(shapes, return_index=True)
+    vertices = shapely.get_num_coordinates(_simpler_rings(rings, tolerances[owners])) - 1
+    return np.bincount(owners, vertices, len(shapes)).astype(np.int64)
+
+
 def _simpler(shapes: Shapes, tolerances: NDArray[np.float64] | float) -> Shapes:
     """Leave vertices out, none further than its tolerance off; every result is a valid polygon.
 
     Ring by ring takes a fraction of the time of the walk that looks out for crossings, and most
-    results have none. That walk also keeps a triangle of a ring that would vanish.
+    results have none.
     """
-    rings, owners = shapely.get_rings(shapes, return_index=True)
     each = np.broadcast_to(tolerances, shapes.shape)
-    fewer = shapely.simplify(rings, each[owners], preserve_topology=False)
-    is_ring = shapely.get_type_id(fewer) == shapely.GeometryType.LINEARRING
-    vanished = ~is_ring | shapely.is_empty(fewer)
-    fewer[vanished] = shapely.simplify(rings[vanished], each[owners[vanished]])
-    simpler: Shapes = shapely.polygons(fewer, indices=owners)
+    rings, owners = shapely.get_rings(shapes, return_index=True)
+    simpler: Shapes = shapely.polygons(_simpler_rings(rings, each[owners]), indices=owners)
     crossed = ~shapely.is_valid(simpler)
     if crossed.any():
         careful = shapely.simplify(shapes[crossed], each[crossed])
@@ -113,45 +134,57 @@ def _simpler(shapes: Shapes, tolerances: NDArray[np.float64] | float) -> Shapes:
     return simpler
 
 
-def _raised(
-    shapes: Shapes,
-    tolerances: NDArray[np.float64],
-    vertices: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    limit: int,
-) -> NDArray[np.float64]:
-    """Search one small tolerance a group so that the group has at most `limit` vertices.
+def _simpler_rings(rings: Shapes, tolerances: NDArray[np.float64]) -> Shapes:
+    """Each ring by itself; of one that would vanish a triangle stays."""
+    fewer: Shapes = shapely.simplify(rings, tolerances, preserve_topology=False)
+    is_ring = shapely.get_type_id(fewer) == shapely.GeometryType.LINEARRING
+    vanished = ~is_ring | shapely.is_empty(fewer)
+    fewer[vanished] = shapely.simplify(rings[vanished], tolerances[vanished])
+    return fewer
 
-    `vertices` (n,) are those of each shape at the tolerance it has.
-    """
-    if len(shapes) == 0:
-        return tolerances
-    counts = np.bincount(groups, vertices).astype(np.int64)
-    over = counts > limit
 
-    def vertices_at(trial: NDArray[np.float64], asked: NDArray[np.bool_]) -> NDArray[np.int64]:
-        members = np.flatnonzero(asked[groups])
-        wanted = np.maximum(tolerances[members], trial[groups[members]])
-        found = vertex_counts(_simpler(shapes[members], wanted))
-        return np.bincount(groups[members], found, len(counts)).astype(np.int64)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """For one small tolerance a group of shapes so that the group has at most `limit` vertices."""
 
-    left, top, right, bottom = shapely.total_bounds(shapes)
-    largest = max(right - left, bottom - top)
-    # A guess to begin with: vertices fall somewhat more slowly than the tolerance grows.
-    low, high = np.zeros(len(counts)), np.where(over, 0.5 * (counts / limit) ** 1.25, 0.0)
-    many, few = counts, vertices_at(high, over)
-    while (wider := (few > limit) & (high <= largest)).any():
-        low, many = np.where(wider, high, low), np.where(wider, few, many)
-        high = np.where(wider, 2 * high, high)
-        few = np.where(wider, vertices_at(high, wider), few)
-    enough = over & (few <= limit)
-    while (loose := enough & (few < _SPENT * limit) & (high - low > _NEAR)).any():
-        # Over so short a way vertices fall about exponentially; never by less than a fifth of it.
-        share = np.log(many[loose] / limit) / np.log(many[loose] / few[loose])
-        trial = high.copy()
-        trial[loose] = low[loose] + (high - low)[loose] * np.clip(share, 0.2, 0.8)
-        found = vertices_at(trial, loose)
-        fits_now, still_over = loose & (found <= limit), loose & (found > limit)
-        low, many = np.where(still_over, trial, low), np.where(still_over, found, many)
-        high, few = np.where(fits_now, trial, high), np.where(fits_now, found, few)
-    return np.maximum(tolerances, np.where(enough, high, 0.0)[groups])
+    shapes: Shapes
+    groups: NDArray[np.int64]  # (n,) the group of each shape
+    limit: int
+    counted: _Counted
+
+    def raised(
+        self, tolerances: NDArray[np.float64], vertices: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The tolerances of the shapes, which have `vertices` (n,) at those given."""
+        if len(self.shapes) == 0:
+            return tolerances
+        limit, counts = self.limit, np.bincount(self.groups, vertices).astype(np.int64)
+        over = counts > limit
+        left, top, right, bottom = shapely.total_bounds(self.shapes)
+        largest = max(right - left, bottom - top)
+
+        def vertices_at(trial: NDArray[np.float64], asked: NDArray[np.bool_]) -> NDArray[np.int64]:
+            members = np.flatnonzero(asked[self.groups])
+            of = self.groups[members]
+            wanted = np.maximum(tolerances[members], trial[of])
+            found = self.counted(self.shapes[members], wanted)
+            return np.bincount(of, found, len(counts)).astype(np.int64)
+
+        # A guess to begin with: vertices fall somewhat more slowly than the tolerance grows.
+        low, high = np.zeros(len(counts)), np.where(over, 0.5 * (counts / limit) ** 1.25, 0.0)
+        many, few = counts, vertices_at(high, over)
+        while (wider := (few > limit) & (high <= largest)).any():
+            low, many = np.where(wider, high, low), np.where(wider, few, many)
+            high = np.where(wider, 2 * high, high)
+            few = np.where(wider, vertices_at(high, wider), few)
+        enough = over & (few <= limit)
+        while (loose := enough & (few < _SPENT * limit) & (high - low > _NEAR)).any():
+            # Over so short a way vertices fall about exponentially; never by less than a fifth.
+            share = np.log(many[loose] / limit) / np.log(many[loose] / few[loose])
+            trial = high.copy()
+            trial[loose] = low[loose] + (high - low)[loose] * np.clip(share, 0.2, 0.8)
+            found = vertices_at(trial, loose)
+            fits_now, still_over = loose & (found <= limit), loose & (found > limit)
+            low, many = np.where(still_over, trial, low), np.where(still_over, found, many)
+            high, few = np.where(fits_now, trial, high), np.where(fits_now, found, few)
+        return np.maximum(tolerances, np.where(enough, high, 0.0)[self.groups])

@@ -32,10 +32,10 @@ def refine_strip(
     """Sharpen the borders of a strip; what lies within `options.halo` of a cut is not final.
 
     probabilities (k, h, w) float32 from 0 to 1, guide (3, h, w) uint8, or float32 from 0 to 1, at
-    the same size. The work goes block by block. In each, a concept that cannot win keeps its numbers, and
-    so do pixels that see one winner only as far as refinement reaches: the strongest concept of
-    every pixel is the same as if everything had been computed, which `options.every_concept` does.
-    Weights that are kept are not computed again.
+    the same size. The work goes block by block. In each, a concept that cannot win keeps its
+    numbers, and so do pixels that see one winner only as far as refinement reaches: the strongest
+    concept of every pixel is the same as if everything had been computed, which
+    `options.every_concept` does. Weights that are kept are not computed again.
     """
     if probabilities.shape[1:] != guide.shape[1:] or probabilities.ndim != 3:
         raise ValueError(

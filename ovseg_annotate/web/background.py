@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -33,6 +34,22 @@ class ModelStatus:
 
     def __str__(self) -> str:
         return f"failed: {self.detail}" if self.stage == "failed" else self.stage
+
+
+def staying(opening: Opening) -> Opening:
+    """The same, for a process that keeps the session as long as it runs.
+
+    What is loaded by then is spared from garbage collection: each look through it would stop all
+    requests for a quarter of a second.
+    """
+
+    def opened(progress: Callable[[DownloadProgress], None]) -> Session:
+        session = opening(progress)
+        gc.collect()
+        gc.freeze()
+        return session
+
+    return opened
 
 
 class BackgroundSession:
