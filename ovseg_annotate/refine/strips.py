@@ -143,10 +143,12 @@ def _touched(within: Tensor, between: Tensor) -> list[int]:
 
 
 def _blocks(size: Size, schedule: PamrSchedule) -> Iterator[Window]:
-    side = max(_SMALLEST_BLOCK, 4 * schedule.halo)
-    for top in range(0, size.height, side):
-        for left in range(0, size.width, side):
-            yield Window(top, left, min(side, size.height - top), min(side, size.width - left))
+    """Wider than high: halos on the left and right cost as much as pixels, and rows are one line."""
+    height = max(_SMALLEST_BLOCK, 4 * schedule.halo)
+    width = 2 * height
+    for top in range(0, size.height, height):
+        for left in range(0, size.width, width):
+            yield Window(top, left, min(height, size.height - top), min(width, size.width - left))
 
 
 def _possible_winners(near: Tensor) -> list[int]:
