@@ -143,7 +143,7 @@ def _touched(within: Tensor, between: Tensor) -> list[int]:
 
 
 def _blocks(size: Size, schedule: PamrSchedule) -> Iterator[Window]:
-    """Wider than high: halos on the left and right cost as much as pixels, and rows are one line."""
+    """Wider than high: rows are one line, and the halos beside them cost as much as pixels."""
     height = max(_SMALLEST_BLOCK, 4 * schedule.halo)
     width = 2 * height
     for top in range(0, size.height, height):
