@@ -17,9 +17,9 @@ from ovseg_annotate.annotation import Annotation
 from ovseg_annotate.image import Image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
 from ovseg_annotate.learning_loop.uncertainty import picture_uncertainty, pixel_uncertainty
-from ovseg_annotate.scoring import Watch
 from ovseg_annotate.session import Session
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 NOTHING = Drawn((), ())
 

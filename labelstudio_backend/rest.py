@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import httpx2
 
-from labelstudio_backend.retries import Patience, asked_wait, is_busy, was_not_taken
 from labelstudio_backend.tokens import TokenError, Tokens
 from ovseg_annotate.errors import FormatError, OvsegError
 from ovseg_annotate.formats.fields import Field, parse_json
+from ovseg_annotate.web.retries import Patience, asked_wait, is_busy, was_not_taken
 
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _TAG = re.compile(r"<[^>]*>")

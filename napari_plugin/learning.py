@@ -23,9 +23,9 @@ from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from ovseg_annotate.any_session import AnySession
     from ovseg_annotate.pointing.examples import VisualExamples
-    from ovseg_annotate.scoring import Watch
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,19 +73,19 @@ class Learning:
         own = [each for each in self._examples.values() if each.engine == space]
         return reduce(add, own) if own else None
 
-    def taught(self, session: Session, folder: Path | None) -> Session:
+    def taught(self, session: AnySession, folder: Path | None) -> AnySession:
         """The session with the version in service."""
         if self._closed or (folder is None and self._present is None):
             return session
-        place = self._projects.place(folder, session.engine.card.space)
+        place = self._projects.place(folder, session.card.space)
         lesson = self._projects.lesson(place)
         return session if lesson is None else session.taught(lesson)
 
-    def news(self, session: Session, folder: Path | None) -> Learnt | None:
+    def news(self, session: AnySession, folder: Path | None) -> Learnt | None:
         """What is in service from earlier days, or of another model; None when that is told."""
         if self._closed or (folder is None and self._present is None):
             return None
-        place = self._projects.place(folder, session.engine.card.space)
+        place = self._projects.place(folder, session.card.space)
         if place != self._present:
             self._present = place
             name = Versions(place).in_service.name
@@ -96,7 +96,9 @@ class Learning:
         """The dock knows how learning stands."""
         self._untold = None
 
-    def learn(self, session: Session, material: Material, watch: Watch, monitor: Monitor) -> Learnt:
+    def learn(
+        self, session: AnySession, material: Material, watch: Watch, monitor: Monitor
+    ) -> Learnt:
         """Take everything in; corrections are in the journal before anything is made of them."""
         with self._writing:
             if self._closed:
@@ -133,9 +135,9 @@ class Learning:
             self._projects.close()
 
     def _learn(
-        self, session: Session, material: Material, watch: Watch, monitor: Monitor
+        self, session: AnySession, material: Material, watch: Watch, monitor: Monitor
     ) -> Learnt:
-        space, examples = session.engine.card.space, dict(self._examples)
+        space, examples = session.card.space, dict(self._examples)
         place = self._present = self._projects.place(material.folder, space)
         project = self._projects.opened(place)
         for answer in material.answers:

@@ -115,7 +115,7 @@ def look(
     settings = _settings_of(review)
     session = models.session(settings, monitor)
     reader, looks = RunReader(review.folder.path), Looks(review.folder.path)
-    pointable = session.engine.card.pointable
+    pointable = session.card.pointable
     order = Order(len(review.items), "both" if pointable else "uncertainty", 0, _POOL)
     eyes = Eyes(session, settings, comparable=pointable)
     left = RunPictures.of(reader).to_look_at(looks, order)

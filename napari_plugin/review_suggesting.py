@@ -17,9 +17,10 @@ from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder import Annotator, Picture, Result, RunSettings, annotate_into
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.any_session import AnySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Opened:
 
 # Loads the model for these settings, whose weights are not known yet.
 Opener: TypeAlias = Callable[[RunSettings, Monitor], Opened]
-SessionOpener: TypeAlias = "Callable[[RunSettings, Monitor], Session]"
+SessionOpener: TypeAlias = "Callable[[RunSettings, Monitor], AnySession]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,6 @@ def opener_of(keeper: Sessions, preferences: Preferences) -> Opener:
 
     def opened(settings: RunSettings, monitor: Monitor) -> Opened:
         session = open_session(settings, monitor)
-        from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
-
         annotator = partial(
             session.annotate_many,
             vocabulary=Vocabulary.parse(settings.vocabulary),
@@ -103,7 +102,7 @@ def opener_of(keeper: Sessions, preferences: Preferences) -> Opener:
 def session_opener(keeper: Sessions, preferences: Preferences) -> SessionOpener:
     """Opens the session that the settings name."""
 
-    def opened(settings: RunSettings, monitor: Monitor) -> Session:
+    def opened(settings: RunSettings, monitor: Monitor) -> AnySession:
         if settings.engine_options:
             raise RunError(
                 f"this run uses engine options ({settings.engine_options}), which the dock cannot "

@@ -14,8 +14,8 @@ from ovseg_annotate.lessons.version import read_version
 from ovseg_annotate.torch_guard import import_torch
 
 if TYPE_CHECKING:
+    from ovseg_annotate.any_session import AnySession
     from ovseg_annotate.backbones.weights import DownloadProgress
-    from ovseg_annotate.session import Session
 
 _GIBIBYTE = 2**30
 _MEGABYTE = 10**6
@@ -24,17 +24,17 @@ _MEGABYTE = 10**6
 class Sessions(Protocol):
     """Where the worker of a dock gets its session from."""
 
-    def session(self, preferences: Preferences, monitor: Monitor) -> Session: ...
+    def session(self, preferences: Preferences, monitor: Monitor) -> AnySession: ...
 
 
 class SessionKeeper:
     """Opens a session when one is first needed; used by one worker at a time."""
 
     def __init__(self) -> None:
-        self._session: Session | None = None
+        self._session: AnySession | None = None
         self._preferences: Preferences | None = None
 
-    def session(self, preferences: Preferences, monitor: Monitor) -> Session:
+    def session(self, preferences: Preferences, monitor: Monitor) -> AnySession:
         """The session of these preferences; imports torch, so only ever in a worker.
 
         A model and the versions learnt for it share one, and with it the features of pictures.
@@ -43,7 +43,7 @@ class SessionKeeper:
         session = self._base(replace(preferences, model=model), monitor)
         return session if version is None else session.taught(read_version(version).lesson)
 
-    def _base(self, preferences: Preferences, monitor: Monitor) -> Session:
+    def _base(self, preferences: Preferences, monitor: Monitor) -> AnySession:
         if self._session is not None and preferences == self._preferences:
             return self._session
         monitor.tell(Report(f"opening {preferences.model}"))

@@ -19,6 +19,7 @@ from napari_plugin.monitor import Report
 from napari_plugin.thresholds import sieved, without_weak
 from ovseg_annotate.options import digest_text
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
     from napari_plugin.answers import Learnt, PlaneAnswer
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from napari_plugin.preferences import Preferences
     from napari_plugin.sessions import Sessions
     from ovseg_annotate.annotate_options import AnnotateOptions
-    from ovseg_annotate.annotation import Annotation, Progress
+    from ovseg_annotate.annotation import Annotation
+    from ovseg_annotate.any_session import AnySession
     from ovseg_annotate.image import Image
     from ovseg_annotate.label_map import LabelMap
     from ovseg_annotate.provenance import Provenance
     from ovseg_annotate.refine.region_votes import RegionMap
     from ovseg_annotate.region_options import RegionOptions
-    from ovseg_annotate.scoring import Watch
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.watch import Progress
 
 _KEPT_PIXELS = 2**27  # of pictures and of what was said about them, at some 10 bytes a pixel
 _SAMPLE_PIXELS = 2**18  # for a mean that is told to two digits
@@ -98,7 +99,7 @@ class Suggestor:
         self._images: OrderedDict[Plane, Image] = OrderedDict()
         self._said: OrderedDict[Plane, _Said] = OrderedDict()
         self._areas: tuple[str, int, RegionMap] | None = None
-        self._opened: tuple[Preferences, Session] | None = None
+        self._opened: tuple[Preferences, AnySession] | None = None
 
     @cached_property
     def learning(self) -> Learning:
@@ -115,9 +116,7 @@ class Suggestor:
     def check_pointable(self, preferences: Preferences) -> None:
         """Refuse marks if the model of these preferences is open and cannot use them."""
         if self._opened is not None and self._opened[0] == preferences:
-            from ovseg_annotate.engine import pointable  # noqa: PLC0415  imports torch
-
-            pointable(self._opened[1].engine)
+            self._opened[1].card.check_pointable()
 
     def suggestions(self, request: Request, monitor: Monitor) -> Iterator[Suggestion | Learnt]:
         """What was learnt, if anything was to be, then one suggestion a plane.
@@ -170,7 +169,7 @@ class Suggestor:
         session = self._session(request, monitor)
         image = self._picture(request.source, plane, monitor, place)
         watch = _watch(monitor, place)
-        card = session.engine.card
+        card = session.card
         examples = self.learning.examples_for(card.space)
         if examples is not None:  # those of concepts that are gone are kept for their return
             examples = examples.only(words.names)
@@ -185,7 +184,7 @@ class Suggestor:
             self._said.popitem(last=False)
         return said
 
-    def _session(self, request: Request, monitor: Monitor) -> Session:
+    def _session(self, request: Request, monitor: Monitor) -> AnySession:
         session = self._sessions.session(request.preferences, monitor)
         self._opened = (request.preferences, session)
         return session
@@ -231,8 +230,6 @@ class Suggestor:
 
 
 def _watch(monitor: Monitor, place: str) -> Watch:
-    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
-
     def tell(progress: Progress) -> None:
         monitor.tell(Report(f"{place}{progress.stage}", progress.done, progress.total))
 

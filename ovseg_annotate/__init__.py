@@ -18,7 +18,7 @@ from ovseg_annotate._version import __version__
 
 if TYPE_CHECKING:
     from ovseg_annotate.annotate_options import AnnotateOptions
-    from ovseg_annotate.annotation import Annotation, Outcome, Progress
+    from ovseg_annotate.annotation import Annotation, Outcome
     from ovseg_annotate.errors import OvsegError
     from ovseg_annotate.feature_store import FeatureStore
     from ovseg_annotate.geometry import Polygon, Size
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from ovseg_annotate.pointing.picking import Picked, PickOptions
     from ovseg_annotate.refine.options import RefineOptions
     from ovseg_annotate.regions import AnnotatedImage, Region, RegionOptions
-    from ovseg_annotate.scoring import Watch
     from ovseg_annotate.session import Session, open_session
     from ovseg_annotate.vocabulary import Concept, Vocabulary
+    from ovseg_annotate.watch import Progress, Watch
 
 # Importing the package must not import torch: each name is fetched when it is first used.
 _HOMES = {
@@ -51,7 +51,7 @@ _HOMES = {
     "Picked": "pointing.picking",
     "PointMark": "pointing.marks",
     "Polygon": "geometry",
-    "Progress": "annotation",
+    "Progress": "watch",
     "ReadingOptions": "image",
     "RefineOptions": "refine.options",
     "Region": "regions",
@@ -60,7 +60,7 @@ _HOMES = {
     "Size": "geometry",
     "VisualExamples": "pointing.examples",
     "Vocabulary": "vocabulary",
-    "Watch": "scoring",
+    "Watch": "watch",
     "from_array": "image",
     "images_in": "image",
     "open_session": "session",

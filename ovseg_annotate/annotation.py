@@ -55,12 +55,3 @@ class Outcome:
     path: Path
     annotation: Annotation | None
     error: OvsegError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a piece of work stands."""
-
-    stage: str  # "windows" or "pixels"
-    done: int
-    total: int

@@ -11,6 +11,7 @@ OvsegError
 ├── FormatError          an annotation file that cannot be read or written
 ├── CacheError           a feature store that cannot be opened
 ├── RunError             a run folder that cannot be used
+├── ServerError          a server that cannot be reached, or does not answer as it should
 ├── MemoryLimitError     the device cannot hold even the smallest piece of work
 └── Cancelled            the caller asked to stop
 
@@ -65,6 +66,10 @@ class CacheError(OvsegError):
 
 class RunError(OvsegError):
     """A run folder cannot be used."""
+
+
+class ServerError(OvsegError):
+    """A server cannot be reached, or does not answer as it should."""
 
 
 class MemoryLimitError(OvsegError):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,11 +13,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ovseg_annotate.annotate_options import AnnotateOptions, WorkingScale, working_scales
-from ovseg_annotate.annotation import Progress
 from ovseg_annotate.decoding import CoarseScores
 from ovseg_annotate.devices import Placement, run_in_batches
 from ovseg_annotate.engine import Engine, joined, pointable, some_windows, tensors_of
-from ovseg_annotate.errors import Cancelled, MemoryLimitError, ModelError, OvsegError
+from ovseg_annotate.errors import MemoryLimitError, ModelError, OvsegError
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.image import Image
@@ -30,34 +28,11 @@ from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.tiling import Stitcher, WindowPlan, plan_windows, working_size
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 _CHUNK = 32  # windows whose features are kept under one key
 _WHOLE_PICTURE = 2**26  # px up to which a picture is resized once instead of window by window
 _SCORE_LIMIT = 2 * 2**30  # bytes of coarse scores of one picture
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """How a caller follows a piece of work and stops it."""
-
-    progress: Callable[[Progress], None] | None = None
-    cancel: Callable[[], bool] | None = None
-
-    def also_stopped_by(self, other: Callable[[], bool]) -> Watch:
-        """The same, stopped by either."""
-        own = self.cancel
-        return replace(self, cancel=other if own is None else lambda: own() or other())
-
-    def step(self, stage: str, done: int, total: int) -> None:
-        """Report, and raise `Cancelled` if the caller wants to stop."""
-        self.stop_if_asked(f"at {stage}, {done} of {total} done")
-        if self.progress is not None:
-            self.progress(Progress(stage, done, total))
-
-    def stop_if_asked(self, where: str) -> None:
-        """Raise `Cancelled` if the caller wants to stop."""
-        if self.cancel is not None and self.cancel():
-            raise Cancelled(f"stopped on request {where}")
 
 
 class Shift(Protocol):

@@ -20,6 +20,7 @@ from ovseg_annotate._version import __version__
 from ovseg_annotate.advice import advice_on
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation, Outcome
+from ovseg_annotate.card import EngineCard
 from ovseg_annotate.catalog import DEFAULT_MODEL, open_engine
 from ovseg_annotate.decoding import CoarseScores, label_map_of
 from ovseg_annotate.devices import Placement, placement
@@ -43,10 +44,11 @@ from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.refine.kept_weights import WeightStore
 from ovseg_annotate.refine.region_votes import mode_vote
 from ovseg_annotate.refine.superpixels import superpixels
-from ovseg_annotate.scoring import Scorer, Shift, Watch
+from ovseg_annotate.scoring import Scorer, Shift
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.contrast import with_contrast, without_echoes
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
     from ovseg_annotate.backbones.weights import DownloadProgress
@@ -119,15 +121,23 @@ class Session:
         return self.base_model + version
 
     @property
+    def card(self) -> EngineCard:
+        return self.engine.card
+
+    @property
+    def precision(self) -> str:
+        return self.placement.precision
+
+    @property
     def weights_digest(self) -> str:
         """Names all numbers that answers come from: the engine's weights and the lesson."""
-        base = self.engine.card.weights_digest
+        base = self.card.weights_digest
         return base if self.lesson is None else digest_with(base, self.lesson.digest)
 
     def taught(self, lesson: Lesson | None) -> Session:
         """A session with this lesson, or with none; it shares engine, kept features and words."""
         if lesson is not None:
-            lesson.check_space(self.engine.card.space)
+            lesson.check_space(self.card.space)
         other = copy(self)
         other.lesson = lesson
         return other
@@ -213,7 +223,7 @@ class Session:
         vectors = self._scorer.cell_vectors(
             image, options or AnnotateOptions(), around, watch or Watch()
         )
-        return examples_from(vectors, marks, self.engine.card.space)
+        return examples_from(vectors, marks, self.card.space)
 
     def pick(
         self,
@@ -295,13 +305,13 @@ class Session:
             words = replace(words, shifts=(taught,))
         if examples is None or not len(examples):
             return words
-        examples.check_engine(self.engine.card.space)
+        examples.check_engine(self.card.space)
         told = self._scorer.score_vectors(examples.prototypes, words.bank, words.shifts)
-        leanings = leanings_of(examples, told, self.engine.card.known_words)
+        leanings = leanings_of(examples, told, self.card.known_words)
         return replace(words, shifts=(*words.shifts, leanings), examples=leanings.digest)
 
     def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
-        known_words = self.engine.card.known_words
+        known_words = self.card.known_words
         key = (vocabulary, contrast)
         with self._words_lock:
             if key in self._words:
@@ -327,7 +337,7 @@ class Session:
         options: AnnotateOptions,
         watch: Watch,
     ) -> Annotation:
-        card = self.engine.card
+        card = self.card
         threshold = card.threshold if options.threshold is None else options.threshold
         on_cpu = scores.values.device.type == "cpu"  # elsewhere, refinement takes no time
         with torch.inference_mode():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ovseg_annotate.engine import EngineCard, TilingGrade
+from ovseg_annotate.card import EngineCard, TilingGrade
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.scores import ClassScores
 from ovseg_annotate.text.bank import TextBank

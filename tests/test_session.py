@@ -12,7 +12,6 @@ from fake_engine import FakeEngine
 from PIL import Image as Pillow
 
 from ovseg_annotate.annotate_options import AnnotateOptions
-from ovseg_annotate.annotation import Progress
 from ovseg_annotate.devices import Placement, placement
 from ovseg_annotate.errors import (
     Cancelled,
@@ -25,9 +24,9 @@ from ovseg_annotate.errors import (
 from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import Image, from_array
 from ovseg_annotate.refine.options import RefineOptions
-from ovseg_annotate.scoring import Watch
 from ovseg_annotate.session import Session
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Progress, Watch
 
 CPU = Placement(torch.device("cpu"), torch.float32)
 WORDS = Vocabulary.parse("red; green; blue")

@@ -11,8 +11,8 @@ from fake_engine import CARD, COLOURS
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
+from ovseg_annotate.card import EngineCard
 from ovseg_annotate.devices import Placement
-from ovseg_annotate.engine import EngineCard
 from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.scores import ClassScores, fold
 from ovseg_annotate.session import Session

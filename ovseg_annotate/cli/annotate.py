@@ -31,6 +31,7 @@ from ovseg_annotate.run_folder import (
     pictures_in,
 )
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,6 @@ def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, repo
 
 def opened(request: Request, stop: Callable[[], bool]) -> Opened:
     """Load the model with torch and all."""
-    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
-
     session = opened_session(request.session, DownloadTalk(Talk(), stop))
     annotator = partial(
         session.annotate_many,

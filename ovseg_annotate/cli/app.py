@@ -19,12 +19,13 @@ from ovseg_annotate.cli.models import models
 from ovseg_annotate.cli.option_flags import with_option_flags
 from ovseg_annotate.cli.queue import queue
 from ovseg_annotate.cli.scenes import scenes
+from ovseg_annotate.cli.serve import serve
 from ovseg_annotate.cli.show import show
 from ovseg_annotate.cli.train import train
 from ovseg_annotate.cli.versions import versions
 
 _VERBS = (
-    *(annotate, show, queue, learn, versions, convert, compare, models),
+    *(annotate, show, queue, learn, versions, convert, compare, models, serve),
     *(scenes, train, evaluate, describe),
     *(doctor, cache),
 )

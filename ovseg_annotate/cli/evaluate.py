@@ -168,7 +168,7 @@ def _conditions(
 ) -> Conditions:
     from ovseg_annotate.evaluation.results import Conditions  # noqa: PLC0415
 
-    card = opened.engine.card
+    card = opened.card
     return Conditions(
         model=opened.model,
         weights=opened.weights_digest,
@@ -178,7 +178,7 @@ def _conditions(
         threshold=card.threshold if annotate.threshold is None else annotate.threshold,
         contrast=annotate.contrast,
         options=f"{digest_text(annotate)} {card.options}".strip(),
-        precision=opened.placement.precision,
+        precision=opened.precision,
         boundary_distance=options.boundary,
         version=__version__,
     )

@@ -26,9 +26,10 @@ from ovseg_annotate.learning_loop.journal import TakenUp
 from ovseg_annotate.learning_loop.project import RUN_PROJECT, Asked, Project, Verdict
 from ovseg_annotate.run_folder import Picture, RunFolder, RunReader, annotate_into, is_run_folder
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.any_session import AnySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Suggested:
     answered: int = 0  # a person's: never written over
 
 
-Opener: TypeAlias = "Callable[[SessionOptions], Session]"
+Opener: TypeAlias = "Callable[[SessionOptions], AnySession]"
 
 
 def learn(
@@ -167,14 +168,12 @@ def _say(verdict: Verdict, project: Project, talk: Talk) -> None:
 
 def _suggest(
     project: Project,
-    session: Session,
+    session: AnySession,
     reader: RunReader,
     options: TeachingOptions,
     stops: StopSignals,
 ) -> Suggested:
     """Annotate what nobody has answered with the version in service."""
-    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
-
     current = project.current
     taught = session.taught(None if current is None else current.lesson)
     model = project.model_in_service(session.base_model)

@@ -24,7 +24,7 @@ from ovseg_annotate.learning_loop.queue import Order, RunPictures, next_in_queue
 from ovseg_annotate.run_folder import RunReader, RunSettings
 
 if TYPE_CHECKING:
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.any_session import AnySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Failed:
     reason: str
 
 
-Opener: TypeAlias = "Callable[[SessionOptions], Session]"
+Opener: TypeAlias = "Callable[[SessionOptions], AnySession]"
 
 
 def queue(
@@ -87,7 +87,7 @@ def queue_with(
         with opener(run_session(reader.settings, device)) as session:
             check_weights(session, reader)
             _check_vectors(session, order)
-            eyes = Eyes(session, reader.settings, comparable=session.engine.card.pointable)
+            eyes = Eyes(session, reader.settings, comparable=session.card.pointable)
             with talk.progress(len(left), "picture") as view:
                 for seen in left:
                     if stops.asked:
@@ -121,7 +121,7 @@ def run_session(settings: RunSettings, device: DeviceOptions) -> SessionOptions:
     )
 
 
-def check_weights(session: Session, reader: RunReader) -> None:
+def check_weights(session: AnySession, reader: RunReader) -> None:
     """Refuse another model than that of a run before any work is done."""
     settings = reader.settings
     if session.weights_digest != settings.weights:
@@ -132,8 +132,8 @@ def check_weights(session: Session, reader: RunReader) -> None:
         )
 
 
-def _check_vectors(session: Session, order: Order) -> None:
-    card = session.engine.card
+def _check_vectors(session: AnySession, order: Order) -> None:
+    card = session.card
     if order.by in ("both", "diversity") and not card.pointable:
         raise ModelError(
             f"{card.name} has no vectors by which pictures can be told apart; choose "

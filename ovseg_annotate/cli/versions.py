@@ -174,7 +174,7 @@ def _space(call: Call, versions: Versions) -> str:
             f"{call.project} has no version yet that would tell its model; name it with --model"
         )
     with call.opener(wanted) as session:
-        return session.engine.card.space
+        return session.card.space
 
 
 def _say_service(call: Call) -> None:

@@ -20,9 +20,10 @@ from ovseg_annotate.backbones.taps import TappedFeatures, tapped_features, usual
 from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.tower import Clip, VisionTower, is_transformer
 from ovseg_annotate.backbones.weights import load_clip
+from ovseg_annotate.card import EngineCard, TilingGrade
 from ovseg_annotate.cost.options import TrunkOptions, TrunkSizes
 from ovseg_annotate.cost.trunk import FINENESS, probabilities
-from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
+from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, WeightsError
 from ovseg_annotate.geometry import Size

@@ -17,8 +17,9 @@ from torch.nn import functional
 from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.tower import Clip, ConvTower, VisionTower, is_transformer
 from ovseg_annotate.backbones.weights import load_clip
+from ovseg_annotate.card import EngineCard, TilingGrade
 from ovseg_annotate.descriptions.options import EnrichOptions
-from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
+from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines import last_block
 from ovseg_annotate.engines.enriched_text import Words, words_of
 from ovseg_annotate.engines.last_block import LastBlock, dense_tokens

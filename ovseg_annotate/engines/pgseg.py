@@ -21,7 +21,8 @@ from ovseg_annotate.backbones.group_text import GroupText
 from ovseg_annotate.backbones.group_weights import GroupWeights, load_published, load_trained
 from ovseg_annotate.backbones.system_folder import find_system
 from ovseg_annotate.backbones.tokens import tokenizer_of_folder
-from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
+from ovseg_annotate.card import EngineCard, TilingGrade
+from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, OptionError
 from ovseg_annotate.geometry import Size

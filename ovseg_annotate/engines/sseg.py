@@ -20,7 +20,8 @@ from ovseg_annotate.backbones.system_folder import SystemFolder, find_system
 from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.tower import Clip
 from ovseg_annotate.backbones.weights import load_clip
-from ovseg_annotate.engine import EngineCard, TilingGrade, check_windows
+from ovseg_annotate.card import EngineCard, TilingGrade
+from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, OptionError, WeightsError
 from ovseg_annotate.geometry import Size

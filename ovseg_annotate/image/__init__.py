@@ -2,12 +2,20 @@
 
 from ovseg_annotate.image.options import ReadingOptions
 from ovseg_annotate.image.picture import Image
-from ovseg_annotate.image.reading import SUFFIXES, from_array, image_of_bytes, images_in, read_image
+from ovseg_annotate.image.reading import (
+    SUFFIXES,
+    file_bytes,
+    from_array,
+    image_of_bytes,
+    images_in,
+    read_image,
+)
 
 __all__ = [
     "SUFFIXES",
     "Image",
     "ReadingOptions",
+    "file_bytes",
     "from_array",
     "image_of_bytes",
     "images_in",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,3 +23,10 @@ class Image:
     @property
     def size(self) -> Size:
         return Size(*self.pixels.shape[:2])
+
+
+def key_of(pixels: NDArray[np.uint8]) -> str:
+    """`Image.key` of these pixels."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.reshape(-1).data)  # a view: hashing copies nothing
+    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import stat
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.errors import ImageError, OvsegError
 from ovseg_annotate.image.options import ReadingOptions
-from ovseg_annotate.image.picture import Image
+from ovseg_annotate.image.picture import Image, key_of
 from ovseg_annotate.image.pillow_files import read_with_pillow
 from ovseg_annotate.image.samples import Samples, samples_of_array
 from ovseg_annotate.image.tiff_files import NeedsPillow, read_tiff
@@ -52,6 +51,12 @@ def read_image(path: str | os.PathLike[str], options: ReadingOptions = _DEFAULTS
         return _image_in(file, path, options, str(path))
 
 
+def file_bytes(path: str | os.PathLike[str], options: ReadingOptions = _DEFAULTS) -> bytes:
+    """The content of a picture file, not decoded; refuses what `read_image` would not open."""
+    with _opened(Path(path), options) as file:
+        return file.read()
+
+
 def image_of_bytes(data: bytes, name: str, options: ReadingOptions = _DEFAULTS) -> Image:
     """Read the content of a picture file as `read_image` does; errors call it `name`."""
     _check_bytes(len(data), name, options)
@@ -71,7 +76,7 @@ def from_array(
     pixels, valid, reading = rgb_of(samples, options, name)
     if np.may_share_memory(pixels, samples.values):
         pixels = pixels.copy()
-    return Image(pixels, _key_of(pixels), reading, valid)
+    return Image(pixels, key_of(pixels), reading, valid)
 
 
 def images_in(folder: str | os.PathLike[str]) -> list[Path]:
@@ -95,19 +100,13 @@ def images_in(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(found)
 
 
-def _key_of(pixels: NDArray[np.uint8]) -> str:
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(pixels.reshape(-1).data)  # a view: hashing copies nothing
-    return digest.hexdigest()
-
-
 def _image_in(file: BinaryIO, source: Path | BinaryIO, options: ReadingOptions, name: str) -> Image:
     kind = _kind_of(file, name)
     file.seek(0)
     with _decoding(name, kind):
         samples = _decoded(file, source, kind, options, name)
     pixels, valid, reading = rgb_of(samples, options, name)
-    return Image(pixels, _key_of(pixels), reading, valid)
+    return Image(pixels, key_of(pixels), reading, valid)
 
 
 def _decoded(

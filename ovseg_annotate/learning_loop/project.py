@@ -28,7 +28,7 @@ from ovseg_annotate.lessons.model_names import split_model, with_version
 from ovseg_annotate.lessons.version import Version
 
 if TYPE_CHECKING:
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.any_session import AnySession
 
 __all__ = ["Asked", "LearnOptions", "LeftOut", "Project", "Verdict"]
 
@@ -80,7 +80,7 @@ class Project:
         return self.versions.roll_back()
 
     def refresh(
-        self, session: Session, asked: Asked, options: LearnOptions | None = None
+        self, session: AnySession, asked: Asked, options: LearnOptions | None = None
     ) -> Verdict:
         """Learn from all that the journal says, and put it into service if it is better.
 
@@ -94,7 +94,9 @@ class Project:
         self.versions.use(name)
         return verdict.in_service(name)
 
-    def judge(self, session: Session, asked: Asked, options: LearnOptions | None = None) -> Verdict:
+    def judge(
+        self, session: AnySession, asked: Asked, options: LearnOptions | None = None
+    ) -> Verdict:
         """What a refresh would come to; nothing is written."""
         options, present = options or LearnOptions(), self.current
         if present is not None:
@@ -112,8 +114,8 @@ class Project:
         return Verdict(judgement, found.left_out, version)
 
 
-def _check_base(present: Version, session: Session) -> None:
-    space = session.engine.card.space
+def _check_base(present: Version, session: AnySession) -> None:
+    space = session.card.space
     if present.card.space != space:
         raise VersionError(
             f"the version in service was learnt with {present.card.space}, and this model is "

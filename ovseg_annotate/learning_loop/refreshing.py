@@ -30,7 +30,7 @@ from ovseg_annotate.lessons.version import Version, VersionCard
 from ovseg_annotate.options import digest_text
 
 if TYPE_CHECKING:
-    from ovseg_annotate.session import Session
+    from ovseg_annotate.any_session import AnySession
 
 _SCHEMA = 1  # of learning: another one, another digest
 _CELLS = 16_384  # of all pictures together
@@ -49,14 +49,14 @@ class Base:
     precision: str
 
     @classmethod
-    def of(cls, session: Session) -> Base:
-        card = session.engine.card
+    def of(cls, session: AnySession) -> Base:
+        card = session.card
         return cls(
             session.base_model,
             card.weights_digest,
             card.space,
             card.options,
-            session.placement.precision,
+            session.precision,
         )
 
 
@@ -93,7 +93,7 @@ class Kept:
 
 
 def gathered(
-    session: Session, asked: Asked, corrections: Sequence[Correction], kept: Kept
+    session: AnySession, asked: Asked, corrections: Sequence[Correction], kept: Kept
 ) -> Gathered:
     """Bring corrections to the cells of their pictures; features come from the session's store."""
     most = max(_CELLS // max(len(corrections), 1), _FEWEST)
@@ -121,7 +121,7 @@ def gathered(
 
 
 def refreshed(
-    session: Session,
+    session: AnySession,
     asked: Asked,
     found: Gathered,
     present: Version | None,
@@ -163,7 +163,9 @@ def refreshed(
     return judgement, Version(card, lesson)
 
 
-def _one(session: Session, asked: Asked, correction: Correction) -> tuple[Columns, Material] | None:
+def _one(
+    session: AnySession, asked: Asked, correction: Correction
+) -> tuple[Columns, Material] | None:
     box = corrected_box(correction)
     if box is None:
         return None

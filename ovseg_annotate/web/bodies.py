@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
@@ -16,8 +16,6 @@ from ovseg_annotate.formats.fields import Field
 
 Read = TypeVar("Read")
 
-_SECONDS = 60.0  # for a body to arrive
-
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
@@ -25,6 +23,7 @@ class BodyLimit:
 
     bytes: int
     advice: str  # what somebody can do who needs more
+    seconds: float = 60.0  # for it to arrive
 
 
 async def read_json(request: Request, limit: BodyLimit, reader: Callable[[Field], Read]) -> Read:
@@ -60,25 +59,33 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 async def received(request: Request, limit: BodyLimit) -> bytes:
-    """The whole body; raises HTTPException when it is coded, too large or too slow."""
+    """The whole body; raises HTTPException as `pieces` does."""
+    return b"".join([piece async for piece in pieces(request, limit)])
+
+
+async def pieces(request: Request, limit: BodyLimit) -> AsyncIterator[bytes]:
+    """The body as it arrives; raises HTTPException when it is coded, too large or too slow."""
     coding = request.headers.get("content-encoding", "identity")
     if coding.casefold() != "identity":
         raise HTTPException(415, f"the body is coded as {coding!r}; send it as it is")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit.bytes:
         raise _too_large(limit)
-    pieces: list[bytes] = []
     size = 0
+    stream = aiter(request.stream())
+    ends_at = asyncio.get_running_loop().time() + limit.seconds
     try:
-        async with asyncio.timeout(_SECONDS):
-            async for piece in request.stream():
-                size += len(piece)
-                if size > limit.bytes:
-                    raise _too_large(limit)
-                pieces.append(piece)
+        while True:
+            async with asyncio.timeout_at(ends_at):
+                piece = await anext(stream, None)
+            if piece is None:
+                return
+            size += len(piece)
+            if size > limit.bytes:
+                raise _too_large(limit)
+            yield piece
     except TimeoutError as error:
-        raise HTTPException(408, f"the body did not arrive within {_SECONDS:g} s") from error
-    return b"".join(pieces)
+        raise HTTPException(408, f"the body did not arrive within {limit.seconds:g} s") from error
 
 
 def _too_large(limit: BodyLimit) -> HTTPException:

@@ -25,13 +25,22 @@ _RETRY_AFTER: dict[type[OvsegError], int] = {
 
 
 def problem(
-    status: int, detail: str, request_id: str, headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    request_id: str,
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """An answer that says what is wrong, and the id under which the log says more."""
-    body = {"detail": detail, "request_id": request_id}
+    body = {"detail": detail, "request_id": request_id, **(more or {})}
     return JSONResponse(
         body, status_code=status, headers=None if headers is None else dict(headers)
     )
+
+
+def retry_after(error: OvsegError) -> int | None:
+    """Seconds after which asking again makes sense; None: it does not."""
+    return next((s for kind, s in _RETRY_AFTER.items() if isinstance(error, kind)), None)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -43,8 +52,10 @@ async def refused(request: Request, error: Exception) -> Response:
 
 async def not_done(request: Request, error: Exception) -> Response:
     """A mistake that somebody can put right: its message says how."""
+    if not isinstance(error, OvsegError):
+        raise error
     _log.warning("request %s: %s", request.state.request_id, error)
-    waits = next((s for kind, s in _RETRY_AFTER.items() if isinstance(error, kind)), None)
+    waits = retry_after(error)
     is_here = waits is not None or isinstance(error, ModelError)  # the request itself is right
     headers = {} if waits is None else {"Retry-After": str(waits)}
     return problem(503 if is_here else 422, str(error), request.state.request_id, headers)

@@ -11,7 +11,7 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
-from ovseg_annotate.errors import OvsegError
+from ovseg_annotate.errors import Cancelled, OvsegError
 from ovseg_annotate.web.metrics import Gauge
 
 Result = TypeVar("Result")
@@ -30,7 +30,7 @@ class StoppingError(OvsegError):
     """The server is about to stop."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job(Generic[Result]):
     key: str | None
     work: Callable[[Stopped], Result]
@@ -106,6 +106,17 @@ class WorkQueue(Generic[Result]):
                 self._by_key[key] = job
             self._changed.notify()
             return job.future
+
+    def withdraw(self, future: Future[Result]) -> None:
+        """Take back what nobody waits for any more, if it has not begun."""
+        with self._changed:
+            waiting = [*self._urgent, *self._patient]
+            job = next((each for each in waiting if each.future is future), None)
+            if job is None:
+                return
+            (self._urgent if job in self._urgent else self._patient).remove(job)
+            self._forget(job)
+        _fail(future, Cancelled("taken back before it had begun"))
 
     def begin_closing(self) -> None:
         """Refuse what waits and what comes; what is in work goes on."""

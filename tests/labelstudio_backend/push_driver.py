@@ -12,9 +12,9 @@ from labelstudio_backend.journal import Journal
 from labelstudio_backend.label_studio import LabelStudio
 from labelstudio_backend.push import Push, PushOptions
 from labelstudio_backend.rest import RestClient
-from labelstudio_backend.retries import Patience
 from labelstudio_backend.tokens import Tokens
 from labelstudio_backend.wire import Prediction, Task
+from ovseg_annotate.web.retries import Patience
 
 VERSION = "fake-1"
 

@@ -25,7 +25,6 @@ from labelstudio_backend.learning import Workshop
 from labelstudio_backend.lessons import learning_folder
 from labelstudio_backend.memory import memory_of
 from labelstudio_backend.rest import RestClient
-from labelstudio_backend.retries import Patience
 from labelstudio_backend.settings import Settings
 from labelstudio_backend.suggester import Suggester
 from labelstudio_backend.switching import switched, version_lines, versions_of
@@ -37,6 +36,7 @@ from ovseg_annotate.learning_loop.journal import FILE_NAME
 from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.web.retries import Patience
 
 SIZE = Size(height=64, width=96)
 # The engine knows no such thing: all that it can know of it, it has learnt.

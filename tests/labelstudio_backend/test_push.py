@@ -21,10 +21,10 @@ from labelstudio_backend.journal import Journal
 from labelstudio_backend.label_studio import LabelStudio
 from labelstudio_backend.push import Push, Pushed, PushOptions, TaskOutcome
 from labelstudio_backend.rest import LabelStudioError, RestClient
-from labelstudio_backend.retries import Patience
 from labelstudio_backend.tokens import Tokens
 from labelstudio_backend.wire import Prediction, Task
 from ovseg_annotate.errors import Cancelled, OptionError, RunError
+from ovseg_annotate.web.retries import Patience
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).with_name("push_driver.py")

@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from labelstudio_backend.label_studio import LabelStudio
 from labelstudio_backend.rest import LabelStudioError, RestClient, UnknownOutcomeError
-from labelstudio_backend.retries import Patience
 from labelstudio_backend.tokens import Tokens
 from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.web.retries import Patience
 
 PATH = "/api/anything"
 

@@ -18,9 +18,9 @@ from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import Image, from_array
 from ovseg_annotate.pointing.marks import AreaMark, BoxMark, Mark, PointMark, window_of
 from ovseg_annotate.pointing.picking import PickOptions
-from ovseg_annotate.scoring import Watch
 from ovseg_annotate.session import Session, open_session
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 Mask = NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_backend.retries import Patience, asked_wait, is_busy, was_not_taken
+from ovseg_annotate.web.retries import Patience, asked_wait, is_busy, was_not_taken
 
 
 @given(attempt=st.integers(1, 60), chance=st.floats(0, 1))

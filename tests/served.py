@@ -1,0 +1,103 @@
+"""A server on the loopback interface around an engine whose answers are known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loopback import listening
+
+from ovseg_annotate.devices import placement
+from ovseg_annotate.engine import Engine
+from ovseg_annotate.feature_store import FeatureStore
+from ovseg_annotate.remote import RemoteSession, connect
+from ovseg_annotate.remote.address import Address
+from ovseg_annotate.server.app import create_app
+from ovseg_annotate.server.routes import House
+from ovseg_annotate.server.serving import house_of
+from ovseg_annotate.server.settings import ServeOptions
+from ovseg_annotate.session import Session
+from ovseg_annotate.web.background import BackgroundSession
+
+TOKEN = "correct-horse-battery"  # noqa: S105
+
+
+def session_of(engine: Engine) -> Session:
+    """A session here, with the model's name as a server has it."""
+    where = placement("cpu", "float32", half_precision=False)
+    return Session(engine, where, FeatureStore(), model="fake@none")
+
+
+@dataclass
+class Served:
+    """A server at work."""
+
+    url: str
+    house: House
+    token: str | None = None
+    sessions: list[RemoteSession] = field(default_factory=list)
+
+    def session(self) -> RemoteSession:
+        """A client; closed with the server."""
+        self.sessions.append(connect(Address(self.url, self.token)))
+        return self.sessions[-1]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+
+
+@contextmanager
+def served(
+    engine: Engine, folder: Path, options: ServeOptions | None = None, *, token: str | None = None
+) -> Iterator[Served]:
+    """Serve an engine; uploads are kept in `folder`."""
+    sessions = BackgroundSession("fake@none", lambda _: session_of(engine), 10)
+    tokens = () if token is None else (token,)
+    house = house_of(options or options_in(folder), sessions, (), tokens)
+    sessions.start()
+    sessions.session()
+    with listening(create_app(house)) as url:
+        running = Served(url, house, token)
+        try:
+            yield running
+        finally:
+            for session in running.sessions:
+                session.close()
+            house.references.close()
+            sessions.close()
+
+
+def options_in(folder: Path, **changes: object) -> ServeOptions:
+    """Options for a test: uploads in a folder of its own, a short end."""
+    given: dict[str, object] = {"images": folder / "uploads", "grace_seconds": 1.0, "port": 0}
+    return ServeOptions(**(given | changes))  # type: ignore[arg-type]
+
+
+class Gate:
+    """Holds network passes until it is opened, and tells when one has come."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.came = threading.Semaphore(0)
+
+    def __call__(self) -> None:
+        self.came.release()
+        assert self.open.wait(20)
+
+    def wait_for(self, count: int) -> None:
+        for _ in range(count):
+            assert self.came.acquire(timeout=20)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Until something holds that another thread does."""
+    between_looks = threading.Event()
+    for _ in range(4000):
+        if condition():
+            return
+        between_looks.wait(0.005)
+    raise AssertionError("it did not happen within 20 s")
