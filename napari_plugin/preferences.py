@@ -22,6 +22,8 @@ class Preferences:
 
     model: str = field(default_factory=_default_model)  # ENGINE@WEIGHTS
     device: str = "auto"  # auto, cpu, cuda, mps
+    annotating_server: str = ""  # where "ovseg serve" annotates; "": this machine does
+    server_token_file: Path | None = None  # its token; None: OVSEG_SERVER_TOKEN, if it wants one
     memory_gigabytes: float = 2.0  # of image features
     cache_folder: Path | None = None  # of image features on disk; None: memory only
     disk_gigabytes: float = 20.0
@@ -39,6 +41,8 @@ def read_preferences() -> Preferences:
     return Preferences(
         model=preferred_model(),
         device=str(inference.device),
+        annotating_server=str(inference.annotating_server).strip(),
+        server_token_file=_folder("Token of the server", inference.server_token_file),
         memory_gigabytes=float(inference.memory_gigabytes),
         cache_folder=_folder("Folder for features", inference.cache_folder),
         disk_gigabytes=float(inference.disk_gigabytes),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_plugin.monitor import Monitor, Report
 from napari_plugin.preferences import Preferences
-from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.errors import Cancelled, OptionError
 from ovseg_annotate.lessons.model_names import split_model
 from ovseg_annotate.lessons.version import read_version
 from ovseg_annotate.torch_guard import import_torch
@@ -46,28 +46,55 @@ class SessionKeeper:
     def _base(self, preferences: Preferences, monitor: Monitor) -> AnySession:
         if self._session is not None and preferences == self._preferences:
             return self._session
-        monitor.tell(Report(f"opening {preferences.model}"))
-        torch = import_torch()
-        # One core stays free for the window.
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-        from ovseg_annotate.feature_store import FeatureStore  # noqa: PLC0415  imports torch
-        from ovseg_annotate.session import open_session  # noqa: PLC0415  imports torch
-
-        store = FeatureStore(
-            memory_bytes=round(preferences.memory_gigabytes * _GIBIBYTE),
-            folder=preferences.cache_folder,
-            disk_bytes=round(preferences.disk_gigabytes * _GIBIBYTE),
-        )
-        opened = open_session(
-            preferences.model,
-            device=preferences.device,
-            cache=store,
-            progress=lambda download: _tell_download(download, monitor),
-        )
+        if preferences.annotating_server:
+            opened: AnySession = _served(preferences, monitor)
+        else:
+            opened = _opened_here(preferences, monitor)
         if self._session is not None:
             self._session.close()
         self._session, self._preferences = opened, preferences
         return opened
+
+
+def _opened_here(preferences: Preferences, monitor: Monitor) -> AnySession:
+    """A session on this machine; imports torch."""
+    monitor.tell(Report(f"opening {preferences.model}"))
+    torch = import_torch()
+    # One core stays free for the window.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    from ovseg_annotate.feature_store import FeatureStore  # noqa: PLC0415  imports torch
+    from ovseg_annotate.session import open_session  # noqa: PLC0415  imports torch
+
+    store = FeatureStore(
+        memory_bytes=round(preferences.memory_gigabytes * _GIBIBYTE),
+        folder=preferences.cache_folder,
+        disk_bytes=round(preferences.disk_gigabytes * _GIBIBYTE),
+    )
+    return open_session(
+        preferences.model,
+        device=preferences.device,
+        cache=store,
+        progress=lambda download: _tell_download(download, monitor),
+    )
+
+
+def _served(preferences: Preferences, monitor: Monitor) -> AnySession:
+    """The session of a server; imports no torch."""
+    from ovseg_annotate.catalog import DEFAULT_MODEL  # noqa: PLC0415  slow to import
+    from ovseg_annotate.remote import connect  # noqa: PLC0415  likewise
+    from ovseg_annotate.remote.address import address_of  # noqa: PLC0415  likewise
+
+    address = address_of(preferences.annotating_server, preferences.server_token_file)
+    monitor.tell(Report(f"asking {address.url}"))
+    session = connect(address, monitor.is_stopped)
+    if preferences.model not in (DEFAULT_MODEL, session.base_model):
+        session.close()
+        raise OptionError(
+            f"{address.url} runs {session.base_model}, and {preferences.model} is chosen here; "
+            f"choose {session.base_model}, or empty Preferences > Open-vocabulary annotation > "
+            "Server that annotates"
+        )
+    return session
 
 
 def _tell_download(download: DownloadProgress, monitor: Monitor) -> None:

@@ -15,7 +15,12 @@ from ovseg_annotate.cli.annotate_report import Report
 from ovseg_annotate.cli.downloads import DownloadTalk
 from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.exporting import ChosenFormat, chosen_formats, export_records
-from ovseg_annotate.cli.sessions import SessionOptions, opened_session, vocabulary_from
+from ovseg_annotate.cli.sessions import (
+    RemoteOptions,
+    SessionOptions,
+    chosen_session,
+    vocabulary_from,
+)
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
 from ovseg_annotate.errors import Cancelled
@@ -58,6 +63,7 @@ class Request:
     regions: RegionOptions
     reading: ReadingOptions
     formats: tuple[ChosenFormat, ...]  # of the exports
+    remote: RemoteOptions = RemoteOptions()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +72,18 @@ class Opened:
 
     weights: str  # sha256
     annotator: Annotator
+    session: SessionOptions | None = None  # that it was opened with; None: those of the request
 
 
 # Loads the model; what it returns asks the second argument between two steps whether to stop.
 Opener: TypeAlias = Callable[[Request, Callable[[], bool]], Opened]
 
 
-def annotate(
+def annotate(  # noqa: PLR0913, PLR0917  one group of flags each
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
     run: RunOptions,
     session: SessionOptions,
+    remote: RemoteOptions,
     annotate: AnnotateOptions,
     regions: RegionOptions,
     reading: ReadingOptions,
@@ -90,6 +98,7 @@ def annotate(
         regions=regions,
         reading=reading,
         formats=chosen_formats(run.formats, run.format_options),
+        remote=remote,
     )
     with StopSignals() as stops:
         raise typer.Exit(annotate_pictures(request, opened, stops, Report(Talk(), json=run.json)))
@@ -102,7 +111,7 @@ def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, repo
             model = opener(request, lambda: stops.asked)
         except Cancelled:
             return report.stopped(stops.exit)
-        settings = _settings(request, model.weights)
+        settings = _settings(request, model)
         folder.adopt(settings, request.pictures, replace=request.run.replace)
         plan = folder.plan(request.pictures)
         with report.following(plan, folder):
@@ -121,8 +130,9 @@ def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, repo
 
 
 def opened(request: Request, stop: Callable[[], bool]) -> Opened:
-    """Load the model with torch and all."""
-    session = opened_session(request.session, DownloadTalk(Talk(), stop))
+    """Load the model with torch and all, or find it on a server."""
+    talk = DownloadTalk(Talk(), stop)
+    session, options = chosen_session(request.session, request.remote, talk, stop)
     annotator = partial(
         session.annotate_many,
         vocabulary=request.vocabulary,
@@ -130,14 +140,15 @@ def opened(request: Request, stop: Callable[[], bool]) -> Opened:
         reading=request.reading,
         watch=Watch(cancel=stop),
     )
-    return Opened(session.weights_digest, annotator)
+    return Opened(session.weights_digest, annotator, options)
 
 
-def _settings(request: Request, weights: str) -> RunSettings:
+def _settings(request: Request, model: Opened) -> RunSettings:
+    session = model.session or request.session
     return RunSettings(
-        model=request.session.model,
-        weights=weights,
-        engine_options=",".join(request.session.engine_options),
+        model=session.model,
+        weights=model.weights,
+        engine_options=",".join(session.engine_options),
         vocabulary=str(request.vocabulary),
         annotate=request.annotate,
         regions=request.regions,

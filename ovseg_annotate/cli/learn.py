@@ -16,7 +16,7 @@ import typer
 
 from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.queue import DeviceOptions, check_weights, run_session
-from ovseg_annotate.cli.sessions import SessionOptions, opened_session
+from ovseg_annotate.cli.sessions import RemoteOptions, SessionOptions, same_session
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
 from ovseg_annotate.errors import Cancelled, ImageError, OptionError, RunError
@@ -65,10 +65,11 @@ def learn(
     run: Annotated[Path, typer.Argument(help="The --out folder of ovseg annotate.")],
     teaching: TeachingOptions,
     device: DeviceOptions,
+    remote: RemoteOptions,
 ) -> None:
     """Learn from the corrections of a run; a version that is better is put into service."""
     with StopSignals() as stops:
-        raise typer.Exit(learn_with(opened_session, run, teaching, device, stops))
+        raise typer.Exit(learn_with(partial(same_session, remote), run, teaching, device, stops))
 
 
 def learn_with(

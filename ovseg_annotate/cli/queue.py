@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -14,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ovseg_annotate.cli.exits import Exit
-from ovseg_annotate.cli.sessions import SessionOptions, opened_session
+from ovseg_annotate.cli.sessions import RemoteOptions, SessionOptions, same_session
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
 from ovseg_annotate.errors import ModelError, OptionError, OvsegError, RunError
@@ -69,10 +70,11 @@ def queue(
     run: Annotated[Path, typer.Argument(help="The --out folder of ovseg annotate.")],
     queue: QueueOptions,
     device: DeviceOptions,
+    remote: RemoteOptions,
 ) -> None:
     """Name the pictures whose correction helps most, with reasons. Answered ones never come up."""
     with StopSignals() as stops:
-        raise typer.Exit(queue_with(opened_session, run, queue, device, stops))
+        raise typer.Exit(queue_with(partial(same_session, remote), run, queue, device, stops))
 
 
 def queue_with(
