@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
+import numpy as np
 from loopback import listening
+from PIL import Image as Pillow
 
 from ovseg_annotate.devices import placement
 from ovseg_annotate.engine import Engine
@@ -71,26 +76,27 @@ def served(
             sessions.close()
 
 
-def options_in(folder: Path, **changes: object) -> ServeOptions:
+def options_in(folder: Path, /, **changes: object) -> ServeOptions:
     """Options for a test: uploads in a folder of its own, a short end."""
     given: dict[str, object] = {"images": folder / "uploads", "grace_seconds": 1.0, "port": 0}
     return ServeOptions(**(given | changes))  # type: ignore[arg-type]
 
 
-class Gate:
-    """Holds network passes until it is opened, and tells when one has come."""
+def png(seed: int = 0, side: int = 40) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, "png")
+    return file.getvalue()
 
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.came = threading.Semaphore(0)
 
-    def __call__(self) -> None:
-        self.came.release()
-        assert self.open.wait(20)
+def digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
-    def wait_for(self, count: int) -> None:
-        for _ in range(count):
-            assert self.came.acquire(timeout=20)
+
+def put(client: httpx2.Client, data: bytes) -> str:
+    answer = client.put(f"/images/{digest_of(data)}", content=data)
+    assert answer.status_code == 201, answer.text
+    return digest_of(data)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

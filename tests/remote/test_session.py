@@ -23,6 +23,7 @@ from ovseg_annotate.errors import (
     MarkError,
     OptionError,
     VersionError,
+    VocabularyError,
 )
 from ovseg_annotate.image import Image, ReadingOptions, from_array, read_image
 from ovseg_annotate.lessons.lesson import Lesson
@@ -201,7 +202,7 @@ def test_errors_have_the_class_they_were_raised_with(there: RemoteSession) -> No
     image = picture()
     with pytest.raises(MarkError, match="outside the picture"):
         there.pick(image, (PointMark("red", 900, 900),))
-    with pytest.raises(MarkError, match="among the words"):
+    with pytest.raises(VocabularyError, match="among the words"):
         there.pick(image, (PointMark("dog", 9, 9),), vocabulary=WORDS)
     with pytest.raises(OptionError, match="beyond the"):
         there.annotate(image, WORDS, AnnotateOptions("65536"))
@@ -222,7 +223,7 @@ def test_progress_is_told_and_a_stop_ends_the_work(tmp_path: Path) -> None:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        engine.go_on.release(3)
+        engine.go_on.release(4)  # batches, which are one step of progress
         wait_until(lambda: bool(told))
         stop.set()
         asking.join(20)
