@@ -19,9 +19,14 @@ def serve(server: ServeOptions, session: SessionOptions) -> None:
             f'{", ".join(missing)} is not installed; run: pip install "ovseg-annotate[server]"'
         )
     from ovseg_annotate.server.serving import serve as run  # noqa: PLC0415  imports torch
-    from ovseg_annotate.web.background import BackgroundSession  # noqa: PLC0415  imports torch
+    from ovseg_annotate.web.background import (  # noqa: PLC0415  imports torch
+        BackgroundSession,
+        staying,
+    )
 
     sessions = BackgroundSession(
-        session.model, lambda told: opened_session(session, told), server.loading_seconds
+        session.model,
+        staying(lambda told: opened_session(session, told)),
+        server.loading_seconds,
     )
     run(server, sessions, session.engine_options)

@@ -74,8 +74,16 @@ class Serving:
     def end(self, number: signal.Signals) -> int:
         self._process.send_signal(number)
         code = self._process.wait(60)
-        self._reader.join(20)
+        self.close()
         return code
+
+    def close(self) -> None:
+        """End what is left, if anything is."""
+        self._process.kill()
+        self._process.wait(20)
+        self._reader.join(20)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
     def answered(self) -> int:
         """Questions so far, in this life."""
@@ -98,9 +106,7 @@ def serving(folder: Path) -> Iterator[Serving]:
     try:
         yield server
     finally:
-        server._process.kill()
-        server._process.wait(20)
-        server._reader.join(20)
+        server.close()
 
 
 @pytest.fixture
