@@ -233,7 +233,7 @@ def _raise_two(powers: Tensor) -> None:
     if powers.device.type != "cpu":
         powers.exp2_()
         return
-    for part in powers.split(_WHOLE_VECTORS):
+    for part in powers.view(-1, _WHOLE_VECTORS).unbind():
         part.exp2_()
 
 
