@@ -22,11 +22,12 @@ from napari_plugin.layer_data import METADATA, Labels, Origin
 from napari_plugin.layer_reading import origin_in
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.atomic import atomic_file
-from ovseg_annotate.formats.fields import MAXIMUM_PIXELS, parse_json, plain_json
+from ovseg_annotate.formats.fields import parse_json, plain_json
 from ovseg_annotate.formats.index_png import open_png, png_numbers
 from ovseg_annotate.regions import AnnotatedImage, labels_of
 
 _TIFF = (".tif", ".tiff")
+_MAXIMUM_PIXELS = 2**31  # of all planes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +109,8 @@ def _read_tiff(file: BinaryIO, path: Path) -> MaskFile:
     file.seek(0)
     with _decoding(path), tifffile.TiffFile(file) as tiff:
         series = tiff.series[0]
-        if series.size > MAXIMUM_PIXELS:
-            raise FormatError(f"{path}: more than {MAXIMUM_PIXELS} pixels")
+        if series.size > _MAXIMUM_PIXELS:
+            raise FormatError(f"{path}: more than {_MAXIMUM_PIXELS} pixels")
         labels = series.asarray()
         note = tiff.pages.first.description
     if labels.ndim not in (2, 3) or labels.dtype.kind != "u":

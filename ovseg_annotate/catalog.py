@@ -9,7 +9,6 @@ Importing this module imports no engine and no torch.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +21,7 @@ from ovseg_annotate.errors import ModelError, listed_by_nearness
 from ovseg_annotate.known_weights import KNOWN_WEIGHTS, TRANSFORMERS, KnownWeights
 from ovseg_annotate.lessons.model_names import digest_with, split_model
 from ovseg_annotate.lessons.version import read_version
+from ovseg_annotate.plain_data import json_value
 
 if TYPE_CHECKING:
     from ovseg_annotate.backbones.weights import DownloadProgress
@@ -221,7 +221,7 @@ def _bundled() -> tuple[ModelEntry, ...]:
     for folder in sorted(_ASSETS.iterdir()) if _ASSETS.is_dir() else ():
         weights, card = folder / _WEIGHTS_FILE, folder / "card.json"
         if weights.is_file() and card.is_file():
-            facts: dict[str, object] = json.loads(card.read_text(encoding="utf-8"))
+            facts: dict[str, object] = json_value(card.read_text(encoding="utf-8"))
             licence = str(facts.get("licence", "unknown"))
             description = str(facts.get("description", "comes with this package"))
             size = _megabytes(weights)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ovseg_annotate.errors import OptionError, listed_by_nearness
+from ovseg_annotate.plain_data import shown
 
 Kind = TypeVar("Kind")
 
@@ -30,7 +31,7 @@ def read_options(kind: type[Kind], mapping: Mapping[str, object]) -> Kind:
         name = given.replace("-", "_")
         if name not in fields:
             raise OptionError(
-                f"unknown option {given!r} for {kind.__name__}; "
+                f"unknown option {shown(given)} for {kind.__name__}; "
                 f"there is: {listed_by_nearness(name, fields)}"
             )
         values[name] = _converted(value, fields[name], given)
@@ -47,8 +48,8 @@ def _nested(mapping: Mapping[str, object]) -> dict[str, object]:
         inner = nested.setdefault(table, {})
         if not isinstance(inner, Mapping):
             raise OptionError(
-                f"option {given!r} is a part of {table!r}, which is {inner!r} already; give one of "
-                "the two"
+                f"option {shown(given)} is a part of {shown(table)}, which is {shown(inner)} "
+                "already; give one of the two"
             )
         nested[table] = {**inner, rest: value}
     return nested
@@ -94,7 +95,7 @@ def _chosen(value: object, allowed: list[str], key: str) -> str:
     text = str(value.value) if isinstance(value, enum.Enum) else str(value)
     if text not in allowed:
         raise OptionError(
-            f"option {key!r}: got {text!r}; allowed: {listed_by_nearness(text, allowed)}"
+            f"option {shown(key)}: got {shown(text)}; allowed: {listed_by_nearness(text, allowed)}"
         )
     return text
 
@@ -110,24 +111,24 @@ def _converted_to_one_of(value: object, kinds: tuple[Any, ...], key: str) -> obj
             return _converted(value, kind, key)
         except OptionError as error:
             problem = error
-    raise problem if problem is not None else OptionError(f"option {key!r} takes no value")
+    raise problem if problem is not None else OptionError(f"option {shown(key)} takes no value")
 
 
 def _converted_table(value: object, key: str) -> object:
     if isinstance(value, Mapping):
         return value
-    raise OptionError(f"option {key!r}: expected a table, got {value!r}")
+    raise OptionError(f"option {shown(key)}: expected a table, got {shown(value)}")
 
 
 def _converted_tuple(value: object, items: tuple[Any, ...], key: str) -> tuple[object, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, (list, tuple)):
-        raise OptionError(f"option {key!r}: expected a list, got {value!r}")
+        raise OptionError(f"option {shown(key)}: expected a list, got {shown(value)}")
     if len(items) == 2 and items[1] is Ellipsis:
         return tuple(_converted(item, items[0], key) for item in value)
     if len(value) != len(items):
-        raise OptionError(f"option {key!r}: expected {len(items)} values, got {len(value)}")
+        raise OptionError(f"option {shown(key)}: expected {len(items)} values, got {len(value)}")
     return tuple(_converted(item, kind, key) for item, kind in zip(value, items, strict=True))
 
 
@@ -149,7 +150,7 @@ def _converted_plain(value: object, wanted: Any, key: str) -> object:
     if isinstance(wanted, type) and isinstance(value, wanted) and not isinstance(value, bool):
         return value
     name = getattr(wanted, "__name__", str(wanted))
-    raise OptionError(f"option {key!r}: expected {name}, got {value!r}")
+    raise OptionError(f"option {shown(key)}: expected {name}, got {shown(value)}")
 
 
 def _converted_bool(value: object, key: str) -> bool:
@@ -158,4 +159,4 @@ def _converted_bool(value: object, key: str) -> bool:
     text = str(value).casefold()
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    raise OptionError(f"option {key!r}: expected true or false, got {value!r}")
+    raise OptionError(f"option {shown(key)}: expected true or false, got {shown(value)}")

@@ -10,7 +10,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ovseg_annotate import rasterise
-from ovseg_annotate.geometry import Polygon, Window
+from ovseg_annotate.errors import FormatError
+from ovseg_annotate.geometry import Polygon, Ring, Window
 from ovseg_annotate.region_options import VertexBudget
 from ovseg_annotate.runs import components_of, runs_of
 from ovseg_annotate.simplify import SimplifiedShapes, budgeted_shapes, fits, simplified_shapes
@@ -28,6 +29,9 @@ __all__ = [
     "trace",
     "within_budget",
 ]
+
+_MOST_CROSSINGS = 10_000  # of an outline with itself: a second of work
+_EDGE_PAIRS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,17 +101,45 @@ def within_budget(polygons: Sequence[Polygon], budget: VertexBudget) -> Budgeted
 def repaired(polygon: Polygon) -> tuple[Polygon, ...]:
     """The valid polygons of one that may touch or cross itself, such as a keyhole ring.
 
-    Gives () for what has no area.
+    Gives () for what has no area; raises FormatError for a scribble that no one can repair.
     """
     rings = [ring for ring in polygon.rings if len(np.unique(ring, axis=0)) >= 3]
     if not rings or rings[0] is not polygon.outline:
         return ()
     shape = shapely.Polygon(rings[0], rings[1:])
     if not shapely.is_valid(shape):
+        _check_crossings(rings)
         shape = shapely.make_valid(shape, method="structure", keep_collapsed=False)
     parts = shapely.get_parts(np.array([shape]))
     is_polygon = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     return from_shapely(parts[is_polygon & ~shapely.is_empty(parts)])
+
+
+def _check_crossings(rings: Sequence[Ring]) -> None:
+    """Refuse what would take minutes and gigabytes: every crossing becomes a vertex.
+
+    Edges that only touch, as those of a keyhole ring do, cost nothing.
+    """
+    edges = np.concatenate([_edges_of(ring) for ring in rings])
+    allowed = _MOST_CROSSINGS + len(edges)
+    tree = shapely.STRtree(edges)
+    at_once = max(1, _EDGE_PAIRS_AT_ONCE // len(edges))
+    found = 0
+    for first in range(0, len(edges), at_once):
+        some = edges[first : first + at_once]
+        one, other = tree.query(some, predicate="intersects")
+        # Each edge also meets itself, and every pair is found from both of its ends.
+        found += int((~shapely.touches(some[one], edges[other])).sum()) - len(some)
+        if found > 2 * allowed:
+            raise FormatError(
+                f"an outline of {len(edges)} points crosses itself more than {allowed} times; "
+                "draw it again, or leave it out"
+            )
+
+
+def _edges_of(ring: Ring) -> Shapes:
+    edges: Shapes = shapely.linestrings(np.stack((ring, np.roll(ring, -1, axis=0)), axis=1))
+    return edges
 
 
 def to_shapely(polygons: Sequence[Polygon]) -> Shapes:

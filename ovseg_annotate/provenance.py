@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 
 from ovseg_annotate.errors import FormatError
+from ovseg_annotate.plain_data import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +36,11 @@ class Provenance:
         """Read what `as_plain` gave."""
         names = cls.__dataclass_fields__
         if not isinstance(plain, dict) or any(name not in plain for name in names):
-            raise FormatError(f"provenance needs {', '.join(names)}; got {plain!r}")
-        return cls(**{name: str(plain[name]) for name in names})
+            raise FormatError(f"provenance needs {', '.join(names)}; got {shown(plain)}")
+        return cls(**{name: _text_of(plain[name], name) for name in names})
+
+
+def _text_of(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise FormatError(f"{name}: expected a text, got {shown(value)}")
+    return value

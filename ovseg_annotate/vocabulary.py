@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ovseg_annotate.errors import VocabularyError
+from ovseg_annotate.plain_data import shown, yaml_value
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -43,14 +44,16 @@ class Concept:
             raise VocabularyError("a concept needs a name; got an empty one")
         phrases = tuple(dict.fromkeys(_tidied(phrase) for phrase in self.phrases or (name,)))
         if not all(phrases):
-            raise VocabularyError(f"concept {name!r} has an empty phrase; remove it or name it")
+            raise VocabularyError(
+                f"concept {shown(name)} has an empty phrase; remove it or name it"
+            )
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise VocabularyError(
-                f"concept {name!r}: threshold {self.threshold:g} is out of range; "
+                f"concept {shown(name)}: threshold {self.threshold:g} is out of range; "
                 "write a number from 0 to 1, such as @0.4"
             )
         if self.colour is not None and not all(0 <= part <= 255 for part in self.colour):
-            raise VocabularyError(f"concept {name!r}: colour parts go from 0 to 255")
+            raise VocabularyError(f"concept {shown(name)}: colour parts go from 0 to 255")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "phrases", phrases)
 
@@ -87,7 +90,7 @@ class Vocabulary:
             key = concept.name.casefold()
             if key in seen:
                 raise VocabularyError(
-                    f"concept {concept.name!r} stands twice (also as {seen[key]!r}); "
+                    f"concept {shown(concept.name)} stands twice (also as {shown(seen[key])}); "
                     "put its phrases behind one name: 'name: phrase, phrase'"
                 )
             seen[key] = concept.name
@@ -203,7 +206,7 @@ def _items(text: str) -> Iterator[list[str]]:
     item: list[str] = []
     for mark in _TOKEN.findall(text.replace("\r\n", "\n").replace("\r", "\n")):
         if mark == '"':
-            raise VocabularyError(f"a double quote is not closed in {text!r}")
+            raise VocabularyError(f"a double quote is not closed in {shown(text)}")
         if mark in (";", "\n"):
             if any(part.strip() for part in item):
                 yield item
@@ -220,14 +223,14 @@ def _concept(tokens: list[str]) -> Concept:
     if tokens[first].lstrip().startswith("-"):
         negative = True
         tokens = [*tokens[:first], tokens[first].lstrip()[1:], *tokens[first + 1 :]]
-    source = "".join(tokens).strip()
+    source = shown("".join(tokens).strip())
     fields = {"name": [""], ":": [], "@": [], "#": []}  # what each mark has collected
     current = "name"
     for part in tokens:
         if part in (":", "@", "#"):
             if fields[part]:
                 raise VocabularyError(
-                    f"{part!r} stands twice in {source!r}; put double quotes round text that "
+                    f"{part!r} stands twice in {source}; put double quotes round text that "
                     "contains it"
                 )
             fields[part] = [""]
@@ -235,14 +238,14 @@ def _concept(tokens: list[str]) -> Concept:
         elif part == ",":
             if current != ":":
                 raise VocabularyError(
-                    f"a ',' in {source!r} stands before any ':'; write 'name: phrase, phrase', "
+                    f"a ',' in {source} stands before any ':'; write 'name: phrase, phrase', "
                     "separate concepts with ';', or put the name in double quotes"
                 )
             fields[":"].append("")
         else:
             fields[current][-1] = _joined(fields[current][-1], part)
     if fields[":"] and not any(phrase.strip() for phrase in fields[":"]):
-        raise VocabularyError(f"no phrase after ':' in {source!r}; remove the ':' or add one")
+        raise VocabularyError(f"no phrase after ':' in {source}; remove the ':' or add one")
     return Concept(
         name=fields["name"][0],
         phrases=tuple(phrase for phrase in fields[":"] if phrase.strip()),
@@ -267,7 +270,7 @@ def _threshold(field: list[str], source: str) -> float | None:
         value = -1.0
     if not 0.0 <= value <= 1.0:
         raise VocabularyError(
-            f"threshold {field[0].strip()!r} in {source!r} is out of range; "
+            f"threshold {shown(field[0].strip())} in {source} is out of range; "
             "write a number from 0 to 1, such as @0.4"
         )
     return value
@@ -279,7 +282,8 @@ def _colour(field: list[str] | None, source: str) -> Colour | None:
     digits = field[0].strip()
     if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
         raise VocabularyError(
-            f"colour '#{digits}' in {source!r} is not a colour; write #rrggbb, such as #ff8800"
+            f"colour {shown('#' + digits)} in {source} is not a colour; write #rrggbb, such as "
+            "#ff8800"
         )
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
@@ -298,11 +302,9 @@ def _as_plain(concept: Concept) -> dict[str, object]:
 
 
 def _from_yaml(text: str, path: Path) -> Vocabulary:
-    import yaml  # noqa: PLC0415
-
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        document = yaml_value(text)
+    except ValueError as error:
         raise VocabularyError(f"{path} is not valid YAML: {error}") from error
     entries = document.get("concepts") if isinstance(document, Mapping) else document
     if not isinstance(entries, list) or not entries:
@@ -317,12 +319,14 @@ def _concept_from_yaml(entry: object, path: Path) -> Concept:
     if isinstance(entry, str):
         return Concept(entry)
     if not isinstance(entry, Mapping):
-        raise VocabularyError(f"{path}: a concept is a name or a table with a name, got {entry!r}")
+        raise VocabularyError(
+            f"{path}: a concept is a name or a table with a name, got {shown(entry)}"
+        )
     allowed = {"name", "phrases", "negative", "threshold", "colour"}
-    unknown = sorted(str(key) for key in entry if key not in allowed)
+    unknown = [key for key in entry if key not in allowed]
     if unknown:
         raise VocabularyError(
-            f"{path}: unknown key {unknown[0]!r} in a concept; there is: {sorted(allowed)}"
+            f"{path}: unknown key {shown(unknown[0])} in a concept; there is: {sorted(allowed)}"
         )
     name, phrases = entry.get("name"), entry.get("phrases") or ()
     threshold, colour = entry.get("threshold"), entry.get("colour")
@@ -336,14 +340,18 @@ def _concept_from_yaml(entry: object, path: Path) -> Concept:
         (isinstance(entry.get("negative", False), bool), "negative must be true or false"),
         (
             threshold is None
-            or (isinstance(threshold, (int, float)) and not isinstance(threshold, bool)),
-            "threshold must be a number",
+            or (
+                isinstance(threshold, (int, float))
+                and not isinstance(threshold, bool)
+                and 0 <= threshold <= 1  # before `float`, which cannot hold every whole number
+            ),
+            "threshold must be a number from 0 to 1, such as 0.4",
         ),
         (colour is None or isinstance(colour, str), "colour must be a text such as '#ff8800'"),
     )
     for fine, problem in checks:
         if not fine:
-            raise VocabularyError(f"{path}: {problem}, in {dict(entry)!r}")
+            raise VocabularyError(f"{path}: {problem}, in {shown(dict(entry))}")
     concept = Concept(
         name=str(name),
         phrases=tuple(phrases),
@@ -352,4 +360,4 @@ def _concept_from_yaml(entry: object, path: Path) -> Concept:
     )
     if colour is None:
         return concept
-    return replace(concept, colour=_colour([colour.strip().removeprefix("#")], str(name)))
+    return replace(concept, colour=_colour([colour.strip().removeprefix("#")], shown(name)))

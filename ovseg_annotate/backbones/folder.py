@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovseg_annotate.errors import OptionError, WeightsError
 from ovseg_annotate.options import read_options
+from ovseg_annotate.plain_data import json_value
 
 if TYPE_CHECKING:
     from ovseg_annotate.backbones.kinds import Configuration
@@ -107,7 +107,7 @@ def _read_card(file: Path) -> FolderCard:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_value(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{file} cannot be read ({error}); copy the folder again") from error
     if not isinstance(content, dict):

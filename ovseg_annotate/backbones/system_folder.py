@@ -17,6 +17,7 @@ from ovseg_annotate.backbones.digests import sha256_of
 from ovseg_annotate.backbones.folder import bundled_folder
 from ovseg_annotate.errors import ModelError, OptionError, WeightsError
 from ovseg_annotate.options import read_options
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def write_system(folder: Path, card: SystemCard, state: Mapping[str, Tensor]) ->
 
 def _read_card(file: Path) -> SystemCard:
     try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        content: Any = json_value(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{file} cannot be read ({error}); copy the folder again") from error
     if not isinstance(content, dict):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ovseg_annotate.descriptions.prompts import GROUPS, ConceptPrompt, Source, key_of, repeats
 from ovseg_annotate.descriptions.reading import MOST_PHRASES, MOST_WORDS
+from ovseg_annotate.plain_data import json_value
 
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 _OTHER_SPELLINGS = {"color": "colour", "colors": "colour", "colours": "colour"}
@@ -47,7 +47,7 @@ def _documents(text: str) -> Iterator[object]:
         candidates.append(text[min(starts) : end])
     for candidate in candidates:
         try:
-            yield json.loads(candidate)
+            yield json_value(candidate)
         except ValueError:
             continue
 

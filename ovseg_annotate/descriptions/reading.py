@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ovseg_annotate.descriptions.prompts import GROUPS, ConceptPrompt, Source
 from ovseg_annotate.errors import VocabularyError, listed_by_nearness
+from ovseg_annotate.plain_data import json_value, shown, yaml_value
 from ovseg_annotate.whole_files import write_whole
 
 MOST_PHRASES = 4  # of a group
@@ -51,17 +52,19 @@ def prompt_from(entry: object, where: str, source: Source) -> ConceptPrompt:
     """One entry; `where` begins the message if it is wrong."""
     if not isinstance(entry, Mapping):
         raise VocabularyError(
-            f"{where}: a description is a table with a name and {', '.join(GROUPS)}; got {entry!r}"
+            f"{where}: a description is a table with a name and {', '.join(GROUPS)}; got "
+            f"{shown(entry)}"
         )
     for key in entry:
         if key not in _KEYS:
             raise VocabularyError(
-                f"{where}: unknown key {key!r}; there is: {listed_by_nearness(str(key), _KEYS)}"
+                f"{where}: unknown key {shown(key)}; there is: "
+                f"{listed_by_nearness(shown(key), _KEYS)}"
             )
     name = entry.get("name")
     if not isinstance(name, str) or not name.strip():
-        raise VocabularyError(f"{where}: name must be a text, got {name!r}")
-    where = f"{where} ({name})"
+        raise VocabularyError(f"{where}: name must be a text, got {shown(name)}")
+    where = f"{where} ({name[:60]})"
     lists = {key: _phrases(entry.get(key), key, where) for key in _TEXT_LISTS}
     if not any(lists[group] for group in GROUPS):
         raise VocabularyError(
@@ -86,7 +89,9 @@ def as_plain(prompt: ConceptPrompt) -> dict[str, object]:
 def _phrases(value: object, key: str, where: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-        raise VocabularyError(f"{where}: {key} must be a text or a list of texts, got {value!r}")
+        raise VocabularyError(
+            f"{where}: {key} must be a text or a list of texts, got {shown(value)}"
+        )
     phrases = tuple(dict.fromkeys(" ".join(each.split()) for each in values if each.strip()))
     if key == "synonyms":
         return phrases
@@ -98,7 +103,7 @@ def _phrases(value: object, key: str, where: str) -> tuple[str, ...]:
     for phrase in phrases:
         if len(phrase.split()) > MOST_WORDS:
             raise VocabularyError(
-                f"{where}: {key} has the phrase {phrase!r} of {len(phrase.split())} words; "
+                f"{where}: {key} has the phrase {shown(phrase)} of {len(phrase.split())} words; "
                 f"allowed: up to {MOST_WORDS}; say it shorter"
             )
     return phrases
@@ -106,13 +111,11 @@ def _phrases(value: object, key: str, where: str) -> tuple[str, ...]:
 
 def _loaded(text: str, path: Path) -> object:
     if path.suffix.casefold() in _YAML:
-        import yaml  # noqa: PLC0415  needed for files only
-
         try:
-            return yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            return yaml_value(text)
+        except ValueError as error:
             raise VocabularyError(f"{path} is not valid YAML: {error}") from error
     try:
-        return json.loads(text)
+        return json_value(text)
     except ValueError as error:
         raise VocabularyError(f"{path} is not valid JSON: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from ovseg_annotate.descriptions.prompts import PROMPT_VERSION, ConceptPrompt, Source, key_of
 from ovseg_annotate.descriptions.reading import as_plain, prompt_from
 from ovseg_annotate.errors import CacheError, VocabularyError
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.whole_files import write_whole
 
 _SUFFIX = ".json"
@@ -34,7 +35,7 @@ class AnswerStore:
         """What is damaged counts as absent, and is asked for again."""
         path = self._path(name)
         try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
+            entry = json_value(path.read_text(encoding="utf-8"))
             prompt = prompt_from(entry, str(path), Source.ENDPOINT)
         except (OSError, ValueError, VocabularyError):
             return None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ovseg_annotate.descriptions.prompts import PROMPT_VERSION, key_of
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.plain_data import json_value, shown
 from ovseg_annotate.whole_files import write_whole
 
 
@@ -37,13 +38,13 @@ class ConceptWeights:
 
 def read_weights(path: Path) -> ConceptWeights:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise OptionError(f"cannot read the weights of descriptions {path}: {error}") from error
     entries = content.get("weights") if isinstance(content, Mapping) else None
     if not isinstance(entries, Mapping):
         raise OptionError(
-            f"{path}: expected a table 'weights' from names to numbers, got {content!r}"
+            f"{path}: expected a table 'weights' from names to numbers, got {shown(content)}"
         )
     weights = []
     for name, weight in entries.items():

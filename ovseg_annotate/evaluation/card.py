@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.evaluation.results import COLUMNS, Evaluation, table_rows
+from ovseg_annotate.plain_data import json_value, toml_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,8 @@ def read_training(recipe: Path | None, facts: Path) -> Training:
     """From the recipe of the run and the `card.json` beside the weights, where they are there."""
     try:
         text = "" if recipe is None else recipe.read_text(encoding="utf-8")
-        content: dict[str, Any] = tomllib.loads(text)
-        trained = json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
+        content: dict[str, Any] = toml_table(text)
+        trained = json_value(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
     except (OSError, ValueError) as error:
         raise OptionError(f"cannot read {recipe or facts} for the card: {error}") from error
     return Training(

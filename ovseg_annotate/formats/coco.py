@@ -30,7 +30,7 @@ from ovseg_annotate.formats.outlines import (
     ring_of_numbers,
     shown_polygons,
 )
-from ovseg_annotate.formats.pixel_maps import cropped
+from ovseg_annotate.formats.pixel_maps import MaskMemory, cropped
 from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region, mask_of
@@ -91,10 +91,11 @@ def read_with_crowds(path: Path) -> Iterator[tuple[AnnotatedImage, tuple[bool, .
                     element_at(file, start, length, f"{path}: annotation at byte {start}")
                     for start, length in index.places_of(number)
                 ]
+                memory = MaskMemory(f"{path}: image {number}")
                 regions = [
                     (region, _is_crowd(each))
                     for each in fields
-                    if (region := _region(each, picture.size, index)) is not None
+                    if (region := memory.with_room_for(_region(each, picture.size, index)))
                 ]
                 image = AnnotatedImage(
                     picture.name,
@@ -269,7 +270,7 @@ def _region(entry: Field, size: Size, index: _Index) -> Region | None:
         return None if mask is None else Region(concept, (), mask, confidence)
     polygons: list[Polygon] = []
     for ring in segmentation.items():
-        polygons += polygons_of_ring(ring_of_numbers(ring), size)
+        polygons += polygons_of_ring(ring_of_numbers(ring), size, ring.where)
     if not segmentation.value:
         raise segmentation.wrong("rings or a run-length code; a box alone is no outline")
     return Region(concept, tuple(polygons), None, confidence) if polygons else None

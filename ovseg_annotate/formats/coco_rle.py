@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.fields import MAXIMUM_PIXELS, Field
-from ovseg_annotate.formats.flat_runs import Box, box_of_counts, counts_around
+from ovseg_annotate.formats.flat_runs import Box, box_of_counts, check_counts, counts_around
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.regions import Mask
 
@@ -32,10 +32,9 @@ def counts_in_picture(mask: Mask, size: Size) -> NDArray[np.int64]:
     return counts_around(columns, line_length=size.height, line_count=size.width)
 
 
-def mask_of_counts(counts: NDArray[np.int64], size: Size) -> Mask | None:
+def mask_of_counts(counts: NDArray[np.int64], size: Size, where: str) -> Mask | None:
     """The mask in its tight box; None when nothing is foreground."""
-    if (counts < 0).any() or int(counts.sum()) != size.area:
-        raise FormatError(f"run lengths add up to {int(counts.sum())}; {size} has {size.area}")
+    check_counts(counts, size.area, where)
     box = box_of_counts(counts, line_length=size.height)
     return None if box is None else Mask.of(box.lines.T, box.offset, box.first)
 
@@ -89,7 +88,4 @@ def mask_of_field(field: Field, size: Size) -> Mask | None:
     else:
         whole = [item.whole(0, MAXIMUM_PIXELS) for item in counts.items()]
         numbers = np.array(whole, np.int64)
-    try:
-        return mask_of_counts(numbers, size)
-    except FormatError as error:
-        raise FormatError(f"{counts.where}: {error}") from error
+    return mask_of_counts(numbers, size, counts.where)

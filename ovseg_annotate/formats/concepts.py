@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ovseg_annotate.errors import FormatError, VocabularyError, listed_by_nearness
 from ovseg_annotate.formats.atomic import write_atomically
+from ovseg_annotate.plain_data import shown
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.vocabulary import Colour, Concept, Vocabulary
 
@@ -76,7 +77,7 @@ class ReadConcepts:
             return self._names[given]
         except KeyError:
             raise FormatError(
-                f"{where}: the concept {given!r} is not in the list of {self._where}; "
+                f"{where}: the concept {shown(given)} is not in the list of {self._where}; "
                 f"there is: {listed_by_nearness(given, self._names)}"
             ) from None
 

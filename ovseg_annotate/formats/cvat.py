@@ -22,8 +22,9 @@ from ovseg_annotate.formats.concepts import ConceptTable, ReadConcepts
 from ovseg_annotate.formats.cvat_reading import Element, xml_elements
 from ovseg_annotate.formats.fields import MAXIMUM_PIXELS, Field
 from ovseg_annotate.formats.file_names import file_or_in
-from ovseg_annotate.formats.flat_runs import alternating_counts, expanded
+from ovseg_annotate.formats.flat_runs import alternating_counts, check_counts, expanded
 from ovseg_annotate.formats.outlines import (
+    coordinate,
     ellipse_ring,
     polygons_of_ring,
     rectangle_ring,
@@ -31,7 +32,7 @@ from ovseg_annotate.formats.outlines import (
     shown_polygons,
     turned,
 )
-from ovseg_annotate.formats.pixel_maps import cropped, drawing_order, masks_of
+from ovseg_annotate.formats.pixel_maps import MaskMemory, cropped, drawing_order, masks_of
 from ovseg_annotate.geometry import Polygon, Ring, Size
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region
 
@@ -168,8 +169,9 @@ def _image(element: Element, concepts: ReadConcepts) -> AnnotatedImage:
     size = Field(numbers, element.where).size()
     regions: list[Region] = []
     groups: dict[tuple[str, str], int] = {}
+    memory = MaskMemory(element.where)
     for shape in element.children:
-        region = _region(shape, size, concepts)
+        region = memory.with_room_for(_region(shape, size, concepts))
         if region is None:
             continue
         group = (shape.attributes.get("group_id", "0"), region.concept)
@@ -195,7 +197,7 @@ def _region(shape: Element, size: Size, concepts: ReadConcepts) -> Region | None
     if shape.tag == "mask":
         mask = _mask(shape, size)
         return None if mask is None else Region(concept, (), mask)
-    polygons: tuple[Polygon, ...] = polygons_of_ring(_ring(shape), size)
+    polygons: tuple[Polygon, ...] = polygons_of_ring(_ring(shape), size, shape.where)
     return Region(concept, polygons, None) if polygons else None
 
 
@@ -204,10 +206,10 @@ def _ring(shape: Element) -> Ring:
         return _points(shape)
     degrees = shape.number("rotation").number() if "rotation" in shape.attributes else 0.0
     if shape.tag == "ellipse":
-        x, y, across, down = (shape.number(name).number() for name in ("cx", "cy", "rx", "ry"))
+        x, y, across, down = (coordinate(shape.number(name)) for name in ("cx", "cy", "rx", "ry"))
         return ellipse_ring((x, y), (across, down), degrees)
     left, top, right, bottom = (
-        shape.number(name).number() for name in ("xtl", "ytl", "xbr", "ybr")
+        coordinate(shape.number(name)) for name in ("xtl", "ytl", "xbr", "ybr")
     )
     # CVAT turns a box about its centre, our rectangle turns about its corner.
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
@@ -237,9 +239,5 @@ def _mask(shape: Element, size: Size) -> Mask | None:
         counts = np.array([int(word) for word in shape.attribute("rle").split(",")], np.int64)
     except (ValueError, OverflowError) as error:
         raise FormatError(f"{shape.where} rle: expected whole numbers: {error}") from error
-    if (counts < 0).any() or int(counts.sum()) != width * height:
-        raise FormatError(
-            f"{shape.where} rle: run lengths add up to {int(counts.sum())}; "
-            f"the mask has {width * height} pixels"
-        )
+    check_counts(counts, width * height, f"{shape.where} rle")
     return cropped(expanded(counts).reshape(height, width), top, left)

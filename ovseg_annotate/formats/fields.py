@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.geometry import Size
+from ovseg_annotate.plain_data import shown
 
-MAXIMUM_PIXELS = 2**31  # of one picture: more is a damaged or hostile file, not a picture
+MAXIMUM_PIXELS = 2**29  # of one picture, as `ReadingOptions` has it: more could not be read
 MAXIMUM_FILE_BYTES = 2**30  # of one JSON file that is read at once
 
 
@@ -88,10 +89,7 @@ class Field:
 
     def wrong(self, expected: str) -> FormatError:
         """The error to raise when the value is not what it should be."""
-        got = repr(self.value)
-        return FormatError(
-            f"{self.where}: expected {expected}, got {got if len(got) <= 60 else got[:57] + '...'}"
-        )
+        return FormatError(f"{self.where}: expected {expected}, got {shown(self.value)}")
 
 
 def read_json(path: Path) -> Field:

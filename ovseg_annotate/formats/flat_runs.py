@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ovseg_annotate.errors import FormatError
+
 
 def run_starts(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
     """0 and every index whose value differs from the one before; `flat` is not empty.
@@ -40,6 +42,18 @@ def alternating_counts(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
 def expanded(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     """The flat mask of `alternating_counts`."""
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+
+
+def check_counts(counts: NDArray[np.int64], total: int, where: str) -> None:
+    """Refuse counts from outside that are not those of so many pixels.
+
+    Each is looked at by itself first: the sum of very large ones runs over and may look right.
+    """
+    impossible = counts[(counts < 0) | (counts > total)]
+    if len(impossible):
+        raise FormatError(f"{where}: a run length of {impossible[0]} pixels; there are {total} in all")
+    if int(counts.sum()) != total:
+        raise FormatError(f"{where}: run lengths add up to {counts.sum()}; expected {total}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,14 @@ from ovseg_annotate.formats.concepts import parsed_vocabulary
 from ovseg_annotate.formats.fields import Field, plain_json, read_json
 from ovseg_annotate.formats.file_names import FileNames, files_below
 from ovseg_annotate.formats.native import provenance_of
-from ovseg_annotate.formats.outlines import pairs_of, ring_of_pairs, shown_polygons, within
+from ovseg_annotate.formats.outlines import (
+    pairs_of,
+    repaired_at,
+    ring_of_pairs,
+    shown_polygons,
+    within,
+)
 from ovseg_annotate.geometry import Polygon, Ring, Size
-from ovseg_annotate.polygons import repaired
 from ovseg_annotate.regions import AnnotatedImage, Region
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -125,7 +130,7 @@ def _region(feature: Field, size: Size, vocabulary: Vocabulary) -> Region:
     for part in (coordinates,) if kind.value == "Polygon" else coordinates.items():
         rings = [_open_ring(ring) for ring in part.items()]
         if rings:
-            polygons += repaired(Polygon(rings[0], tuple(rings[1:])))
+            polygons += repaired_at(part.where, Polygon(rings[0], tuple(rings[1:])))
     score, margin = properties.find("score"), properties.find("margin")
     return Region(
         concept.text(),

@@ -64,6 +64,12 @@ def png_numbers(file: BinaryIO, where: str) -> NDArray[np.uint8] | NDArray[np.ui
     return numbers if numbers.dtype == np.uint8 else numbers.astype(np.uint16)
 
 
+def png_size(file: BinaryIO, where: str) -> Size:
+    """The size that a PNG declares; its pixels are not decoded."""
+    image = open_png(file, where)
+    return Size(image.height, image.width)
+
+
 def open_png(file: BinaryIO, where: str) -> PngImageFile:
     """Read the header alone and refuse what no picture is that big."""
     try:

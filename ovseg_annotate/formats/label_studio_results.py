@@ -24,6 +24,7 @@ from ovseg_annotate.formats.flat_runs import Box, box_of_counts, counts_around
 from ovseg_annotate.formats.index_png import png_alpha, png_of_alpha
 from ovseg_annotate.formats.keyhole import keyhole_ring
 from ovseg_annotate.formats.outlines import (
+    coordinate,
     ellipse_ring,
     pairs_of,
     polygons_of_ring,
@@ -31,7 +32,7 @@ from ovseg_annotate.formats.outlines import (
     ring_of_pairs,
     shown_polygons,
 )
-from ovseg_annotate.formats.pixel_maps import cropped
+from ovseg_annotate.formats.pixel_maps import MaskMemory, cropped
 from ovseg_annotate.geometry import Polygon, Ring, Size
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region, mask_of
 
@@ -88,8 +89,10 @@ def regions_of_results(results: Field) -> tuple[Region, ...]:
     """Read result items; other kinds than outlines and masks, and unlabelled ones, do not count."""
     parents: dict[str, int] = {}
     regions: list[Region] = []
+    memory = MaskMemory(results.where)
     for result in results.items():
         for item in _items(result):
+            memory.with_room_for(item.region)
             home = None if item.parent is None else parents.get(item.parent)
             if home is not None and item.is_polygon and _same(regions[home], item.region):
                 parts = regions[home].polygons + item.region.polygons
@@ -214,7 +217,9 @@ def _items(result: Field) -> Iterator[_Item]:
     value = result.get("value")
     ring = _ring(value, size)
     mask = _mask(value, size) if ring is None else None
-    polygons: tuple[Polygon, ...] = () if ring is None else polygons_of_ring(ring, size)
+    polygons: tuple[Polygon, ...] = (
+        () if ring is None else polygons_of_ring(ring, size, value.where)
+    )
     if mask is None and not polygons:
         return
     identity, parent, score = (result.find(name) for name in ("id", "parentID", "score"))
@@ -281,7 +286,7 @@ def _mask(value: Field, size: Size) -> Mask | None:
 
 
 def _pair(value: Field, first: str, second: str) -> Ring:
-    return np.array([value.get(first).number(), value.get(second).number()])
+    return np.array([coordinate(value.get(first)), coordinate(value.get(second))])
 
 
 def _degrees(value: Field) -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,7 +26,7 @@ from ovseg_annotate.formats.atomic import write_atomically
 from ovseg_annotate.formats.concepts import ConceptTable, ReadConcepts, read_names, write_names
 from ovseg_annotate.formats.fields import Field, plain_json, read_json
 from ovseg_annotate.formats.file_names import FileNames, files_below
-from ovseg_annotate.formats.index_png import png_numbers
+from ovseg_annotate.formats.index_png import png_numbers, png_size
 from ovseg_annotate.formats.outlines import (
     ellipse_ring,
     pairs_of,
@@ -35,8 +34,9 @@ from ovseg_annotate.formats.outlines import (
     ring_of_pairs,
     within,
 )
-from ovseg_annotate.formats.pixel_maps import cropped, drawing_order, masks_of, painted_map
+from ovseg_annotate.formats.pixel_maps import MaskMemory, drawing_order, masks_of, union_of
 from ovseg_annotate.geometry import Polygon, Ring, Size
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region, mask_of
 
 NAMES_FILE = "labels.txt"
@@ -150,32 +150,31 @@ def _concepts(root: Path, path: Path) -> ReadConcepts:
 
 def _image(field: Field, file: Path, concepts: ReadConcepts) -> AnnotatedImage:
     size = field.size("imageHeight", "imageWidth")
-    groups: dict[tuple[str, int], int] = {}
-    regions: list[Region] = []
-    for shape in field.get("shapes").items():
-        region = _region(shape, size, concepts)
+    parts: dict[object, list[Region]] = {}  # of each region, by what they have in common
+    memory = MaskMemory(field.where)
+    for number, shape in enumerate(field.get("shapes").items()):
+        region = memory.with_room_for(_region(shape, size, concepts))
         group = shape.find("group_id")
         if region is None:
             continue
-        if group is not None:
-            key = (region.concept, group.whole(-(2**31)))
-            if key in groups:
-                regions[groups[key]] = _joined(regions[groups[key]], region, size)
-                continue
-            groups[key] = len(regions)
-        regions.append(region)
+        key = number if group is None else (region.concept, group.whole(-(2**31)))
+        parts.setdefault(key, []).append(region)
+    regions = [_joined(each) for each in parts.values()]
     picture = field.get("imagePath").text().replace("\\", "/")
     name = PurePosixPath(*file.parent.parts) / PurePosixPath(picture).name
     return AnnotatedImage(str(name), size, tuple(regions), concepts.vocabulary, None)
 
 
-def _joined(first: Region, other: Region, size: Size) -> Region:
-    """One region of two shapes; its polygons are known if those of both are."""
-    masks = [region.mask for region in (first, other) if region.mask is not None]
-    both = first.polygons and other.polygons
-    pixels = painted_map(size, masks, [1] * len(masks), 0) > 0
-    polygons = first.polygons + other.polygons if both else ()
-    return Region(first.concept, polygons, cropped(pixels), first.confidence, first.margin)
+def _joined(parts: list[Region]) -> Region:
+    """One region of several shapes; its polygons are known if those of all are."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    masks = [region.mask for region in parts if region.mask is not None]
+    polygons: tuple[Polygon, ...] = ()
+    if all(region.polygons for region in parts):
+        polygons = tuple(polygon for region in parts for polygon in region.polygons)
+    return Region(first.concept, polygons, union_of(masks), first.confidence, first.margin)
 
 
 def _region(shape: Field, size: Size, concepts: ReadConcepts) -> Region | None:
@@ -224,9 +223,12 @@ def _mask(shape: Field, size: Size) -> Mask | None:
         data = base64.b64decode(text.text(), validate=True)
     except (binascii.Error, ValueError) as error:
         raise FormatError(f"{text.where}: damaged base64: {error}") from error
+    box = Size(height=bottom - top + 1, width=right - left + 1)
+    if png_size(io.BytesIO(data), text.where) != box:
+        raise text.wrong(f"a PNG of {box} as its corners say")
+    if box.area > size.area:
+        raise text.wrong(f"a mask no larger than the picture of {size}")
     pixels = png_numbers(io.BytesIO(data), text.where) > 0
-    if pixels.shape != (bottom - top + 1, right - left + 1):
-        raise text.wrong(f"a PNG of {right - left + 1} x {bottom - top + 1} px as its corners say")
     inside = mask_of(Region("", (), Mask.of(pixels, top, left)), size)
     return inside if inside.area else None
 
@@ -237,8 +239,8 @@ def _scores(shape: Field) -> tuple[float | None, float | None]:
     if description is None or not str(description.value).startswith("{"):
         return None, None
     try:
-        plain = json.loads(description.text())
-    except (ValueError, RecursionError):
+        plain = json_value(description.text())
+    except ValueError:
         return None, None
     fields = Field(plain, description.where)
     score, margin = fields.find("score"), fields.find("margin")

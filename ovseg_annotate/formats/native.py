@@ -15,8 +15,9 @@ from ovseg_annotate.formats import coco_rle
 from ovseg_annotate.formats.atomic import write_atomically
 from ovseg_annotate.formats.concepts import parsed_vocabulary
 from ovseg_annotate.formats.fields import MAXIMUM_PIXELS, Field, parse_json, plain_json, read_json
-from ovseg_annotate.formats.flat_runs import alternating_counts, expanded
+from ovseg_annotate.formats.flat_runs import alternating_counts, check_counts, expanded
 from ovseg_annotate.formats.outlines import ring_of_pairs
+from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Polygon, Size, Window
 from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region
@@ -87,7 +88,9 @@ def _record(field: Field) -> Record:
     vocabulary_field = field.get("vocabulary")
     vocabulary = parsed_vocabulary(vocabulary_field.text(), vocabulary_field.where)
     size = field.size()
-    regions = tuple(_region(item, size, vocabulary) for item in field.get("regions").items())
+    memory = MaskMemory(field.where)
+    found = (_region(item, size, vocabulary) for item in field.get("regions").items())
+    regions = tuple(region for each in found if (region := memory.with_room_for(each)))
     image = AnnotatedImage(
         field.get("name").text(), size, regions, vocabulary, provenance_of(field)
     )
@@ -165,7 +168,6 @@ def mask_in(field: Field, size: Size) -> Mask:
     if box.bottom > size.height or box.right > size.width:
         raise field.get("box").wrong(f"a box within {size}")
     counts = coco_rle.unpacked(field.get("counts").text(), field.where)
-    if (counts < 0).any() or int(counts.sum()) != box.size.area:
-        raise field.get("counts").wrong(f"run lengths of {box.size.area} pixels in all")
+    check_counts(counts, box.size.area, f"{field.where}.counts")
     columns = expanded(counts).reshape(box.width, box.height)
     return Mask.of(columns.T, box.top, box.left)

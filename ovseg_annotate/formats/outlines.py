@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.fields import Field
 from ovseg_annotate.geometry import Polygon, Ring, Size
 from ovseg_annotate.polygons import from_shapely, repaired, to_shapely
@@ -36,12 +37,20 @@ def within(polygons: Sequence[Polygon], size: Size) -> tuple[Polygon, ...]:
     return from_shapely(_polygon_parts(cut))
 
 
-def polygons_of_ring(ring: Ring, size: Size) -> tuple[Polygon, ...]:
+def polygons_of_ring(ring: Ring, size: Size, where: str) -> tuple[Polygon, ...]:
     """Read one ring, which may be a keyhole, touch itself or reach over the border.
 
     Gives () for what encloses nothing.
     """
-    return within(repaired(Polygon(ring)), size)
+    return within(repaired_at(where, Polygon(ring)), size)
+
+
+def repaired_at(where: str, polygon: Polygon) -> tuple[Polygon, ...]:
+    """`repaired`; `where` begins the message of an outline that is beyond repair."""
+    try:
+        return repaired(polygon)
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from error
 
 
 def ring_of_pairs(field: Field) -> Ring:
@@ -49,7 +58,7 @@ def ring_of_pairs(field: Field) -> Ring:
     quick = _numbers_at_once(field.value, dimensions=2)
     if quick is not None and quick.shape[1] == 2:
         return quick
-    pairs = [[_coordinate(number) for number in pair.items()] for pair in field.items()]
+    pairs = [[coordinate(number) for number in pair.items()] for pair in field.items()]
     if any(len(pair) != 2 for pair in pairs):
         raise field.wrong("a list of points [x, y]")
     return np.array(pairs, np.float64).reshape(-1, 2)
@@ -60,7 +69,7 @@ def ring_of_numbers(field: Field) -> Ring:
     quick = _numbers_at_once(field.value, dimensions=1)
     if quick is not None and len(quick) % 2 == 0:
         return quick.reshape(-1, 2)
-    numbers = [_coordinate(number) for number in field.items()]
+    numbers = [coordinate(number) for number in field.items()]
     if len(numbers) % 2:
         raise field.wrong("an even count of numbers x, y, x, y, ...")
     return np.array(numbers, np.float64).reshape(-1, 2)
@@ -86,7 +95,9 @@ def rectangle_ring(corner: Sequence[float], size: Sequence[float], degrees: floa
 def ellipse_ring(centre: Sequence[float], radii: Sequence[float], degrees: float = 0.0) -> Ring:
     """An ellipse, turned clockwise about its centre, as a polygon of the same area."""
     largest = max(*radii, _ELLIPSE_ERROR)
-    enough = math.ceil(math.pi / math.acos(max(1 - _ELLIPSE_ERROR / largest, 0.0)))
+    # acos(1 - error / radius), written so that it is not 0 for very large radii.
+    half_step = 2 * math.asin(math.sqrt(_ELLIPSE_ERROR / largest / 2))
+    enough = math.ceil(math.pi / half_step)
     count = min(max(enough, 16), _MOST_ELLIPSE_VERTICES)
     angles = np.arange(count) * (2 * np.pi / count)
     # A polygon between points of the curve is smaller than the curve by this factor squared.
@@ -115,7 +126,8 @@ def _numbers_at_once(value: object, dimensions: int) -> NDArray[np.float64] | No
     return numbers if (np.abs(numbers) <= _LARGEST_COORDINATE).all() else None
 
 
-def _coordinate(field: Field) -> float:
+def coordinate(field: Field) -> float:
+    """A number that can be a place or a length on a picture."""
     number = field.number()
     if abs(number) > _LARGEST_COORDINATE:
         raise field.wrong("a coordinate on a picture")

@@ -7,11 +7,36 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ovseg_annotate.errors import FormatError
 from ovseg_annotate.geometry import Size, Window
-from ovseg_annotate.regions import AnnotatedImage, Mask, mask_of
+from ovseg_annotate.regions import AnnotatedImage, Mask, Region, mask_of
 from ovseg_annotate.runs import RunMap, box_of, components_of, painted_in, runs_of
 
+_MASK_PIXELS = 2**33  # a gibibyte, at one bit each
+
 Numbers = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class MaskMemory:
+    """Counts the masks of one picture, as long as they can be held together.
+
+    A run-length code of a few bytes may stand for a mask as large as the picture.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._held = 0
+
+    def with_room_for(self, region: Region | None) -> Region | None:
+        """The same region; raises FormatError when it is one too many."""
+        if region is not None and region.mask is not None:
+            self._held += region.mask.box.size.area
+        if self._held > _MASK_PIXELS:
+            raise FormatError(
+                f"{self._where}: the masks of one picture have more than {_MASK_PIXELS} pixels "
+                "together; split the picture, or write polygons"
+            )
+        return region
 
 
 def masks_of(image: AnnotatedImage) -> tuple[Mask, ...]:
@@ -55,6 +80,18 @@ def masks_by_number(numbers: NDArray[np.int32]) -> Iterator[tuple[int, Mask]]:
 def _mask(runs: RunMap, members: NDArray[np.int64]) -> Mask:
     box = box_of(runs, members)
     return Mask.of(painted_in(box, runs, members), box.top, box.left)
+
+
+def union_of(masks: Sequence[Mask]) -> Mask | None:
+    """What any of the masks covers; takes memory for the box around them, not for the picture."""
+    top, left = (min(getattr(mask.box, side) for mask in masks) for side in ("top", "left"))
+    bottom, right = (max(getattr(mask.box, side) for mask in masks) for side in ("bottom", "right"))
+    pixels = np.zeros((bottom - top, right - left), np.bool_)
+    for mask in masks:
+        box = mask.box
+        part = pixels[box.top - top : box.bottom - top, box.left - left : box.right - left]
+        part |= mask.array()
+    return cropped(pixels, top, left)
 
 
 def cropped(pixels: NDArray[np.bool_], top: int = 0, left: int = 0) -> Mask | None:

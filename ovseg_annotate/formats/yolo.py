@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import ExifTags, Image
 
 from ovseg_annotate.errors import FormatError
@@ -37,6 +36,7 @@ from ovseg_annotate.formats.file_names import (
 from ovseg_annotate.formats.keyhole import keyhole_ring
 from ovseg_annotate.formats.outlines import numbers_of, polygons_of_ring, shown_polygons
 from ovseg_annotate.geometry import Size
+from ovseg_annotate.plain_data import yaml_value
 from ovseg_annotate.regions import AnnotatedImage, Region
 
 DATA_FILE = "data.yaml"
@@ -108,8 +108,8 @@ def _data_yaml(names: tuple[str, ...]) -> str:
 def _read_concepts(path: Path) -> ReadConcepts:
     """Names by number, as a table or as a list."""
     try:
-        plain = Field(yaml.safe_load(path.read_text(encoding="utf-8-sig")), str(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        plain = Field(yaml_value(path.read_text(encoding="utf-8-sig")), str(path))
+    except (OSError, ValueError) as error:
         raise FormatError(f"cannot read {path}: {error}") from error
     names = plain.get("names")
     if not isinstance(names.value, dict):
@@ -174,6 +174,6 @@ def _regions(path: Path, size: Size, concepts: ReadConcepts) -> Iterator[Region]
                 "rows of 4 are boxes, which are no outlines"
             )
         points = ring.reshape(-1, 2) * np.array([size.width, size.height])
-        polygons = polygons_of_ring(points, size)
+        polygons = polygons_of_ring(points, size, where)
         if polygons:
             yield Region(names[number], polygons, None)

@@ -18,6 +18,7 @@ import numpy as np
 from ovseg_annotate.errors import VersionError
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.options import read_options
+from ovseg_annotate.plain_data import json_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def version_from(content: bytes, where: str) -> Version:
         card_text = metadata["card"]
         if metadata["sha256"] != _seal(card_text, {name: arrays[name] for name in _ARRAYS}):
             raise VersionError(f"{where} is damaged: its checksum does not fit; {_DAMAGED}")
-        card = read_options(VersionCard, json.loads(card_text))
+        card = read_options(VersionCard, json_value(card_text))
         lesson = Lesson(
             card.digest,
             card.space,
@@ -124,7 +125,7 @@ def version_from(content: bytes, where: str) -> Version:
 def _metadata(content: bytes) -> Mapping[str, str]:
     """Of a safetensors file: eight bytes with the length of the JSON that follows them."""
     length = int.from_bytes(content[:8], "little")
-    metadata: Mapping[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
+    metadata: Mapping[str, str] = json_value(content[8 : 8 + length])["__metadata__"]
     return metadata
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg_annotate.errors import FormatError, RunError
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.run_folder.writing import explained, write_whole
 from ovseg_annotate.whole_files import TEMPORARY_PREFIX
 
@@ -110,7 +111,7 @@ def _read_manifest(path: Path) -> dict[str, list[str]]:
     if not path.exists():
         return {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_value(path.read_text(encoding="utf-8"))
         return {str(key): [str(digest) for digest in digests] for key, digests in document.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise RunError(

@@ -18,6 +18,7 @@ from pathlib import Path
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats import native
 from ovseg_annotate.overlay.shares import area_of
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder.pictures import Fingerprint, Picture
 from ovseg_annotate.run_folder.writing import explained, write_whole
@@ -112,7 +113,7 @@ def _stamp_in(line: bytes) -> Stamp | None:
     if not line.startswith(_START):
         return None
     try:
-        return Stamp.from_plain(json.loads(line.removeprefix(_START).rstrip(b",\n")))
+        return Stamp.from_plain(json_value(line.removeprefix(_START).rstrip(b",\n")))
     except (ValueError, KeyError, TypeError):
         return None
 

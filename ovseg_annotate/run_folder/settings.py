@@ -13,6 +13,7 @@ from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.options import read_options
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder.writing import write_whole
 
@@ -64,7 +65,7 @@ class RunSettings:
         """Read the settings of a run folder; `is_run_folder` says whether there are any."""
         path = folder / FILE_NAME
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json_value(path.read_text(encoding="utf-8"))
             if document["ovseg_run"] != _SCHEMA:
                 raise RunError(
                     f"{path} is of schema {document['ovseg_run']}; this is ovseg-annotate "
@@ -82,7 +83,7 @@ class RunSettings:
 def picture_folders(folder: Path) -> tuple[Path, ...]:
     """The folders whose pictures were annotated into a run folder, as far as it tells."""
     try:
-        document = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        document = json_value((folder / FILE_NAME).read_text(encoding="utf-8"))
         return tuple(Path(str(each)) for each in document["pictures"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()  # damaged or of an older version: a help for showing, not worth a refusal

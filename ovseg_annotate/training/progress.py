@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ovseg_annotate.plain_data import json_value
+
 LOG_FILE = "log.jsonl"
 
 
@@ -48,8 +50,8 @@ def read_log(folder: Path) -> tuple[Progress, ...]:
     records: dict[int, Progress] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            record = Progress(**json.loads(line))
-        except (json.JSONDecodeError, TypeError):
+            record = Progress(**json_value(line))
+        except (ValueError, TypeError):
             continue  # a line that a kill cut short
         records[record.step] = record
     return tuple(records[step] for step in sorted(records))

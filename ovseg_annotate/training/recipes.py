@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +12,7 @@ import torch
 
 from ovseg_annotate.errors import OptionError, listed_by_nearness
 from ovseg_annotate.options import read_options
+from ovseg_annotate.plain_data import shown, toml_table
 from ovseg_annotate.training.distributed import Peers
 from ovseg_annotate.training.loop import Outcome
 from ovseg_annotate.training.progress import Progress
@@ -54,25 +54,32 @@ class Recipe(Protocol):
 def read_recipe(path: Path, changes: Mapping[str, Mapping[str, object]] | None = None) -> Recipe:
     """Read a recipe; `changes` are keys of its tables, said on the command line."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = toml_table(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"cannot read the recipe {path}: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OptionError(f"the recipe {path} is not valid TOML: {error}") from error
-    for table, own in (changes or {}).items():
-        content[table] = {**content.get(table, {}), **own}
     try:
+        for table, own in (changes or {}).items():
+            content[table] = {**_table(content, table), **own}
         recipe: Recipe = read_options(_kind_of(content), content)
     except OptionError as error:
         raise OptionError(f"the recipe {path}: {error}") from error
     return recipe
 
 
+def _table(content: Mapping[str, object], name: str) -> Mapping[str, object]:
+    table = content.get(name, {})
+    if not isinstance(table, Mapping):
+        raise OptionError(f"{name}: expected a table, got {shown(table)}")
+    return table
+
+
 def _kind_of(content: Mapping[str, object]) -> type[Any]:
     system = content.get("system", DEFAULT_SYSTEM)
     if not isinstance(system, str) or system not in SYSTEMS:
         raise OptionError(
-            f"system: got {system!r}; allowed: {listed_by_nearness(str(system), SYSTEMS)}"
+            f"system: got {shown(system)}; allowed: {listed_by_nearness(shown(system), SYSTEMS)}"
         )
     module, _, attribute = SYSTEMS[system].partition(":")
     kind: type[Any] = getattr(importlib.import_module(module), attribute)
