@@ -27,9 +27,18 @@ from collections.abc import Iterable
 _COMPARED = 60  # characters of a name
 _WEIGHED = 500  # names
 
+_LONGEST = 2000  # characters of a message: what it quotes may come from anybody
+
 
 class OvsegError(Exception):
     """A mistake that a person can put right; front ends show its message as it is."""
+
+    def __str__(self) -> str:
+        """The message; its middle is left out where a file made it too long to be read."""
+        text = super().__str__()
+        if len(text) <= _LONGEST:
+            return text
+        return f"{text[: _LONGEST * 3 // 4]} ... {text[-_LONGEST // 5 :]}"
 
 
 class OptionError(OvsegError):

@@ -127,6 +127,7 @@ class FeatureStore:
         path = self._path(key)
         if path is None:
             return None
+        from safetensors import SafetensorError  # noqa: PLC0415
         from safetensors.torch import load  # noqa: PLC0415
 
         try:
@@ -134,13 +135,17 @@ class FeatureStore:
         except OSError:
             return None
         digest, payload = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
-        if hashlib.sha256(payload).digest() != digest:
+        try:
+            if hashlib.sha256(payload).digest() != digest:
+                raise SafetensorError("the checksum does not fit")
+            tensors: Tensors = load(bytes(payload))
+        except SafetensorError:
             self.counts.damaged += 1
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder that may only be read
+                path.unlink(missing_ok=True)
             return None
         with contextlib.suppress(OSError):  # another process may have dropped it meanwhile
             os.utime(path)  # marks it as used, for dropping the oldest first
-        tensors: Tensors = load(bytes(payload))
         return tensors
 
     def _write(self, key: str, tensors: Tensors) -> None:

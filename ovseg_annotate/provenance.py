@@ -25,7 +25,9 @@ class Provenance:
     def digest(self) -> str:
         """Names the model version: equal for two pictures that were treated alike."""
         parts = (self.model, self.weights_digest, self.vocabulary, self.options, self.precision)
-        return hashlib.sha256("\n".join((*parts, self.version)).encode()).hexdigest()[:16]
+        text = "\n".join((*parts, self.version))
+        # A file of somebody else's may hold half characters, which are no UTF-8.
+        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
     def as_plain(self) -> dict[str, str]:
         """For JSON."""

@@ -113,9 +113,11 @@ class Vocabulary:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise VocabularyError(f"cannot read the vocabulary {path}: {error}") from error
-        if path.suffix.casefold() in (".yaml", ".yml"):
-            return _from_yaml(text, path)
-        return cls.parse(text)
+        is_yaml = path.suffix.casefold() in (".yaml", ".yml")
+        try:
+            return _from_yaml(text) if is_yaml else cls.parse(text)
+        except VocabularyError as error:
+            raise VocabularyError(f"{path}: {error}") from error
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -301,32 +303,30 @@ def _as_plain(concept: Concept) -> dict[str, object]:
     return plain
 
 
-def _from_yaml(text: str, path: Path) -> Vocabulary:
+def _from_yaml(text: str) -> Vocabulary:
     try:
         document = yaml_value(text)
     except ValueError as error:
-        raise VocabularyError(f"{path} is not valid YAML: {error}") from error
+        raise VocabularyError(f"not valid YAML: {error}") from error
     entries = document.get("concepts") if isinstance(document, Mapping) else document
     if not isinstance(entries, list) or not entries:
         raise VocabularyError(
-            f"{path} has no list of concepts; write 'concepts:' and below it '- name: car' or "
+            "there is no list of concepts; write 'concepts:' and below it '- name: car' or "
             "'- car' lines"
         )
-    return Vocabulary(tuple(_concept_from_yaml(entry, path) for entry in entries))
+    return Vocabulary(tuple(_concept_from_yaml(entry) for entry in entries))
 
 
-def _concept_from_yaml(entry: object, path: Path) -> Concept:
+def _concept_from_yaml(entry: object) -> Concept:
     if isinstance(entry, str):
         return Concept(entry)
     if not isinstance(entry, Mapping):
-        raise VocabularyError(
-            f"{path}: a concept is a name or a table with a name, got {shown(entry)}"
-        )
+        raise VocabularyError(f"a concept is a name or a table with a name, got {shown(entry)}")
     allowed = {"name", "phrases", "negative", "threshold", "colour"}
     unknown = [key for key in entry if key not in allowed]
     if unknown:
         raise VocabularyError(
-            f"{path}: unknown key {shown(unknown[0])} in a concept; there is: {sorted(allowed)}"
+            f"unknown key {shown(unknown[0])} in a concept; there is: {sorted(allowed)}"
         )
     name, phrases = entry.get("name"), entry.get("phrases") or ()
     threshold, colour = entry.get("threshold"), entry.get("colour")
@@ -351,7 +351,7 @@ def _concept_from_yaml(entry: object, path: Path) -> Concept:
     )
     for fine, problem in checks:
         if not fine:
-            raise VocabularyError(f"{path}: {problem}, in {shown(dict(entry))}")
+            raise VocabularyError(f"{problem}, in {shown(dict(entry))}")
     concept = Concept(
         name=str(name),
         phrases=tuple(phrases),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pytest
+from effort import Effort
 from hypothesis import settings
 
 # The same examples in every run, so that a failure is about the change under test; new ones are
@@ -12,6 +14,41 @@ from hypothesis import settings
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, derandomize=False)
 settings.load_profile("steady")
+
+
+_SEED = 20260131
+_EFFORT = pytest.StashKey[Effort]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("soak")
+    group.addoption("--soak", action="store_true", help="search long, and run the tests marked so")
+    group.addoption("--soak-seed", type=int, help="the seed of a run that failed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Short runs are the same each time; long ones look elsewhere each time, and say where.
+    given = config.getoption("--soak-seed")
+    usual = random.randrange(2**32) if config.getoption("--soak") else _SEED  # noqa: S311
+    config.stash[_EFFORT] = Effort(config.getoption("--soak"), usual if given is None else given)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed of soak and hostile tests: {config.stash[_EFFORT].seed} (--soak-seed)"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--soak"):
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make soak"))
+
+
+@pytest.fixture(scope="session")
+def effort(pytestconfig: pytest.Config) -> Effort:
+    """How much the searches of tests/soak and tests/hostile do."""
+    return pytestconfig.stash[_EFFORT]
 
 
 @pytest.fixture(autouse=True, scope="session")

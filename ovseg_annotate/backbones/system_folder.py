@@ -59,7 +59,7 @@ class SystemFolder:
         """Of all weights that answers depend on: the system's and its tower's, and its parts."""
         parts = json.dumps(dict(self.card.parts), sort_keys=True, default=str)
         text = " ".join((sha256_of(self.weights), self.card.tower_digest, parts))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
     def check_tower(self, digest: str) -> None:
         """Refuse a tower whose weights are not those that the system was trained on."""

@@ -50,7 +50,9 @@ def read_weights(path: Path) -> ConceptWeights:
     for name, weight in entries.items():
         number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
         if not number or not 0 <= weight <= 1:
-            raise OptionError(f"{path}: weight of {name!r}: got {weight!r}; allowed: 0 to 1")
+            raise OptionError(
+                f"{path}: weight of {shown(name)}: got {shown(weight)}; allowed: 0 to 1"
+            )
         weights.append(ConceptWeight(name, float(weight)))
     return ConceptWeights(weights)
 

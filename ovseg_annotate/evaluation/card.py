@@ -81,14 +81,16 @@ def read_training(recipe: Path | None, facts: Path) -> Training:
         text = "" if recipe is None else recipe.read_text(encoding="utf-8")
         content: dict[str, Any] = toml_table(text)
         trained = json_value(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise OptionError(f"cannot read {recipe or facts} for the card: {error}") from error
-    return Training(
-        steps=trained.get("trained_steps"),
-        seed=content.get("loop", {}).get("seed"),
-        nuclei=bool(content.get("pictures", {}).get("nuclei_folder")),
-        history=trained.get("history"),
-    )
+        return Training(
+            steps=trained.get("trained_steps"),
+            seed=content.get("loop", {}).get("seed"),
+            nuclei=bool(content.get("pictures", {}).get("nuclei_folder")),
+            history=trained.get("history"),
+        )
+    except (OSError, ValueError, AttributeError) as error:  # a text where a table should be
+        raise OptionError(
+            f"cannot read {recipe or facts} and {facts} for the card: {error}"
+        ) from error
 
 
 def _trained_how(training: Training) -> str:

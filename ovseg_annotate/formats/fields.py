@@ -14,7 +14,7 @@ from ovseg_annotate.geometry import Size
 from ovseg_annotate.plain_data import shown
 
 MAXIMUM_PIXELS = 2**29  # of one picture, as `ReadingOptions` has it: more could not be read
-MAXIMUM_FILE_BYTES = 2**30  # of one JSON file that is read at once
+MAXIMUM_FILE_BYTES = 2**30  # of one file that is read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,17 @@ class Field:
 
 def read_json(path: Path) -> Field:
     """Read one JSON file whole."""
+    return parse_json(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file about one picture."""
     try:
         if path.stat().st_size > MAXIMUM_FILE_BYTES:
             raise FormatError(f"{path} has more than {MAXIMUM_FILE_BYTES} bytes for one picture")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from error
-    return parse_json(data, str(path))
 
 
 def parse_json(data: bytes | str, where: str) -> Field:

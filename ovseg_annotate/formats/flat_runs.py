@@ -51,7 +51,9 @@ def check_counts(counts: NDArray[np.int64], total: int, where: str) -> None:
     """
     impossible = counts[(counts < 0) | (counts > total)]
     if len(impossible):
-        raise FormatError(f"{where}: a run length of {impossible[0]} pixels; there are {total} in all")
+        raise FormatError(
+            f"{where}: a run length of {impossible[0]} pixels; there are {total} in all"
+        )
     if int(counts.sum()) != total:
         raise FormatError(f"{where}: run lengths add up to {counts.sum()}; expected {total}")
 

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.atomic import atomic_file
-from ovseg_annotate.formats.fields import MAXIMUM_PIXELS
+from ovseg_annotate.formats.fields import MAXIMUM_PIXELS, read_bytes
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.vocabulary import Colour
 
@@ -40,11 +40,8 @@ def write_index_png(
 
 def read_index_png(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Read the numbers (height, width) of a grey, palette or 16-bit PNG."""
-    try:
-        with path.open("rb") as file:
-            return png_numbers(file, str(path))
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from error
+    # Not from the open file: Pillow asks it for as many bytes as a chunk says it has.
+    return png_numbers(io.BytesIO(read_bytes(path)), str(path))
 
 
 def png_numbers(file: BinaryIO, where: str) -> NDArray[np.uint8] | NDArray[np.uint16]:

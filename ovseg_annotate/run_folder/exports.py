@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg_annotate.errors import FormatError, RunError
+from ovseg_annotate.formats.file_names import safe_relative
 from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.run_folder.writing import explained, write_whole
 from ovseg_annotate.whole_files import TEMPORARY_PREFIX
@@ -88,7 +89,7 @@ class Exports:
         return digest != fresh_digest and digest not in self._known.get(key, [])
 
     def _write_manifest(self) -> None:
-        text = json.dumps(self._known, indent=0, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(self._known, indent=0, sort_keys=True)
         write_whole(self._manifest, text.encode())
 
 
@@ -112,8 +113,12 @@ def _read_manifest(path: Path) -> dict[str, list[str]]:
         return {}
     try:
         document = json_value(path.read_text(encoding="utf-8"))
-        return {str(key): [str(digest) for digest in digests] for key, digests in document.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        # A folder of somebody else's: no name in it may lead out of it, to be read or removed.
+        return {
+            str(safe_relative(key)): [str(digest) for digest in digests]
+            for key, digests in document.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError, FormatError) as error:
         raise RunError(
             f"cannot read {path}: {error}. Delete it to go on; exported files that are there "
             "then count as a person's and stay as they are"

@@ -48,7 +48,7 @@ def read_log(folder: Path) -> tuple[Progress, ...]:
     if not path.exists():
         return ()
     records: dict[int, Progress] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = Progress(**json_value(line))
         except (ValueError, TypeError):

@@ -91,7 +91,7 @@ def changed(image: AnnotatedImage, **fields: Any) -> bytes:
     [
         ("schema", 2, "newer version.*update"),
         ("width", 0, r"here\.width: expected a whole number from 1"),
-        ("width", 2**31, "more than 536870912 pixels"),
+        ("width", 2**30, "more than 536870912 pixels"),
         (
             "kind",
             "guess",

@@ -1,0 +1,51 @@
+"""Whatever a file says, reading it gives an answer or an error that names it; nothing else."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from effort import Effort
+from hostile.guard import guarded, refusing
+from hostile.mutations import inputs
+from hostile.readers import Reader, readers
+
+READERS = {reader.name: reader for reader in readers()}
+_JSON = (".json", ".geojson")
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_good_files_are_read(reader: Reader, tmp_path: Path) -> None:
+    """Else the rest of this file would say nothing."""
+    reader.write(tmp_path)
+    with guarded(tmp_path):
+        reader.read(tmp_path)
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_hostile_files_are_read_or_refused_by_name(
+    reader: Reader, tmp_path: Path, effort: Effort
+) -> None:
+    good = tmp_path / "good"
+    good.mkdir()
+    reader.write(good)
+    files = sorted(path.relative_to(good) for path in good.rglob(reader.only) if path.is_file())
+    assert files
+    for chance in seeds(reader.name, effort):
+        folder = tmp_path / "hostile"
+        shutil.copytree(good, folder)
+        path = folder / chance.choice(files)
+        path.write_bytes(inputs(path.read_bytes(), chance, is_json=path.suffix in _JSON))
+        with guarded(folder), refusing(*(file.name for file in files), str(folder)):
+            reader.read(folder)
+        shutil.rmtree(folder)
+
+
+def seeds(name: str, effort: Effort) -> Iterator[random.Random]:
+    """One source of chance an input; a failure is repeated with the number it prints."""
+    for number in range(effort.rounds(short=25, long=1500)):
+        print(f"{name}: input {number} of seed {effort.seed}")  # noqa: T201  shown when it fails
+        yield random.Random(f"{effort.seed} {name} {number}")  # noqa: S311
