@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.fields import read_json
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import write_whole
 
 FILE_NAME = "label-studio.json"
@@ -47,7 +48,8 @@ def read_state(folder: Path) -> DoorState | None:
 
 
 def write_state(folder: Path, state: DoorState) -> None:
-    write_whole(folder / FILE_NAME, json.dumps(asdict(state)).encode() + b"\n")
+    with explained(folder / FILE_NAME):
+        write_whole(folder / FILE_NAME, json.dumps(asdict(state)).encode() + b"\n")
 
 
 def states_in(folder: Path, server: str) -> Iterator[DoorState]:

@@ -82,8 +82,14 @@ class Journal:
         return tuple(Failure(*row) for row in rows)
 
     def _do(self, command: str, *values: object) -> None:
-        with self._lock, self._database:
-            self._database.execute(command, values)
+        try:
+            with self._lock, self._database:
+                self._database.execute(command, values)
+        except sqlite3.OperationalError as error:
+            raise RunError(
+                f"cannot write to the journal {self.path}: {error}. Free some space and give the "
+                "command again: what Label Studio has stored is not sent twice"
+            ) from error
 
     def _rows(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:

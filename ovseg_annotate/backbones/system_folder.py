@@ -18,6 +18,7 @@ from ovseg_annotate.backbones.folder import bundled_folder
 from ovseg_annotate.errors import ModelError, OptionError, WeightsError
 from ovseg_annotate.options import read_options
 from ovseg_annotate.plain_data import json_value
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -106,10 +107,10 @@ def write_system(folder: Path, card: SystemCard, state: Mapping[str, Tensor]) ->
     unusable = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
     if unusable:
         raise WeightsError(f"weights of {card.system} do not fit float16: {', '.join(unusable)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / WEIGHTS_FILE, save(weights))
     content = json.dumps(asdict(card), indent=2, default=str) + "\n"
-    write_whole(folder / CARD_FILE, content.encode("utf-8"))
+    with explained(folder):
+        write_whole(folder / WEIGHTS_FILE, save(weights))
+        write_whole(folder / CARD_FILE, content.encode("utf-8"))
 
 
 def _read_card(file: Path) -> SystemCard:

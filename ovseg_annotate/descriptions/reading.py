@@ -13,6 +13,7 @@ from pathlib import Path
 from ovseg_annotate.descriptions.prompts import GROUPS, ConceptPrompt, Source
 from ovseg_annotate.errors import VocabularyError, listed_by_nearness
 from ovseg_annotate.plain_data import json_value, shown, yaml_value
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import write_whole
 
 MOST_PHRASES = 4  # of a group
@@ -45,7 +46,8 @@ def read_descriptions(path: Path) -> tuple[ConceptPrompt, ...]:
 def write_descriptions(path: Path, prompts: Sequence[ConceptPrompt]) -> None:
     """Pin what was resolved: `read_descriptions` reads it back, whoever had described it."""
     content = {"descriptions": [as_plain(prompt) for prompt in prompts]}
-    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    with explained(path):
+        write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def prompt_from(entry: object, where: str, source: Source) -> ConceptPrompt:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ovseg_annotate.descriptions.prompts import PROMPT_VERSION, key_of
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.plain_data import json_value, shown
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import write_whole
 
 
@@ -60,4 +61,5 @@ def read_weights(path: Path) -> ConceptWeights:
 def write_weights(path: Path, weights: ConceptWeights) -> None:
     table = {each.name: each.weight for each in weights.weights}
     content = {"version": PROMPT_VERSION, "weights": table}
-    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    with explained(path):
+        write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())

@@ -167,14 +167,16 @@ class Journal:
     def _append(self, line: bytes) -> None:
         file = self._opened
         with explained(self.path):
+            # Past the buffer of `file`: what a full disk refuses must not stay in there, to be
+            # written later, behind something else. The file is open for appending.
+            number, left = file.fileno(), memoryview(line)
             try:
-                file.seek(0, os.SEEK_END)
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+                while left:
+                    left = left[os.write(number, left) :]
+                os.fsync(number)
             except OSError:
                 with suppress(OSError):  # the next opening drops what cannot be cut off now
-                    file.truncate(self._end)
+                    os.ftruncate(number, self._end)
                 raise
         self._end += len(line)
 

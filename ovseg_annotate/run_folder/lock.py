@@ -50,10 +50,15 @@ class FolderLock:
                 f"process {holder} is working in {self._folder}; wait until it ends, stop it, or "
                 "choose another --out"
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
         self._file = file
+        try:
+            with explained(self._path):
+                # Past its buffer, which a full disk would make fail again when it is closed.
+                os.ftruncate(file.fileno(), 0)
+                os.write(file.fileno(), str(os.getpid()).encode("ascii"))
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

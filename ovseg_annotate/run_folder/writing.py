@@ -1,17 +1,14 @@
-"""Whole files in a run folder, and messages for disks that refuse."""
+"""Whole files in a run folder."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from ovseg_annotate.errors import RunError
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import whole_file
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+__all__ = ["explained", "write_in_pieces", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -23,24 +20,3 @@ def write_in_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """The same for what is made piece by piece."""
     with explained(path), whole_file(path, durable=True) as file:
         file.writelines(pieces)
-
-
-@contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a message that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(_message(path, error)) from error
-
-
-def _message(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    if error.errno in _FULL:
-        return (
-            f"cannot write {path}: {reason}. What is finished is kept; free some space and give "
-            "the same command to go on"
-        )
-    if error.errno in _FORBIDDEN:
-        return f"may not write {path}: {reason}. Choose another --out, or change its permissions"
-    return f"cannot write {path}: {reason}. Choose another --out, or put the folder right"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ovseg_annotate.errors import RunError
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import whole_file
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -28,8 +29,15 @@ class Checkpoint:
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write beside the old one, flush, then rename: a kill at any moment leaves a whole file."""
     content = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
-    with whole_file(folder / CHECKPOINT_FILE, durable=True) as file:
-        torch.save(content, file)
+    path = folder / CHECKPOINT_FILE
+    with explained(path), whole_file(path, durable=True) as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # torch cannot end its archive where the disk is full, and says that instead.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def last_checkpoint(run_folder: Path) -> Checkpoint:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ovseg_annotate.errors import RunError
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.training.progress import Progress, read_log
 from ovseg_annotate.vocabulary import Colour, colour_by_position
 from ovseg_annotate.whole_files import whole_file
@@ -59,7 +60,7 @@ def draw_curves(run_folder: Path) -> Path:
         _draw_scores(draw, scores, records[-1].steps)
     _draw_steps(draw, records[-1].steps)
     path = run_folder / CURVES_FILE
-    with whole_file(path) as file:
+    with explained(path), whole_file(path) as file:
         image.save(file, "PNG")
     return path
 

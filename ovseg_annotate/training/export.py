@@ -15,6 +15,7 @@ from ovseg_annotate.backbones.tokenizer_subset import (
 )
 from ovseg_annotate.datasets.scenes.words import all_phrases
 from ovseg_annotate.errors import RunError
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.training.checkpoints import Checkpoint, last_checkpoint
 from ovseg_annotate.training.mini import LARGEST_SCALE, PIXEL_MEAN, PIXEL_STD
 from ovseg_annotate.training.mini_model import MiniShape
@@ -45,13 +46,13 @@ def export_mini(run_folder: Path, assets_folder: Path, shape: MiniShape | None =
     unusable = [name for name, value in weights.items() if not torch.isfinite(value).all()]
     if unusable:
         raise RunError(f"weights of {run_folder} do not fit float16: {', '.join(unusable)}")
-    assets_folder.mkdir(parents=True, exist_ok=True)
-    write_whole(assets_folder / MERGES_FILE, merges)
-    write_whole(assets_folder / WEIGHTS_FILE, save(weights))
     config = json.dumps(_configuration(shape or MiniShape(), size), indent=2) + "\n"
-    write_whole(assets_folder / CONFIG_FILE, config.encode("utf-8"))
     card = json.dumps(_card(checkpoint), indent=2) + "\n"
-    write_whole(assets_folder / CARD_FILE, card.encode("utf-8"))
+    with explained(assets_folder):
+        write_whole(assets_folder / MERGES_FILE, merges)
+        write_whole(assets_folder / WEIGHTS_FILE, save(weights))
+        write_whole(assets_folder / CONFIG_FILE, config.encode("utf-8"))
+        write_whole(assets_folder / CARD_FILE, card.encode("utf-8"))
     return checkpoint.step
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ovseg_annotate.plain_data import json_value
+from ovseg_annotate.refused_writes import explained
 
 LOG_FILE = "log.jsonl"
 
@@ -38,7 +39,8 @@ class Progress:
 
 
 def append_to_log(folder: Path, progress: Progress) -> None:
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+    path = folder / LOG_FILE
+    with explained(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(progress)) + "\n")
 
 

@@ -91,7 +91,7 @@ def changed(image: AnnotatedImage, **fields: Any) -> bytes:
     [
         ("schema", 2, "newer version.*update"),
         ("width", 0, r"here\.width: expected a whole number from 1"),
-        ("width", 2**30, "more than 536870912 pixels"),
+        ("width", 2**29, "more than 536870912 pixels"),
         (
             "kind",
             "guess",
@@ -107,7 +107,7 @@ def changed(image: AnnotatedImage, **fields: Any) -> bytes:
         ("polygons", [[[[0, 0], [1, 1]]]], "at least 3 points"),
         ("polygons", [[[[0, 0], [1, 1], [2]]]], r"points \[x, y\]"),
         ("polygons", [[[[0, 0], [1, 1], [2, 1e300]]]], "a coordinate on a picture"),
-        ("mask", {"box": [5, 4, 2, 3], "counts": "07"}, "run lengths of 6 pixels"),
+        ("mask", {"box": [5, 4, 2, 3], "counts": "07"}, "there are 6 in all"),
         ("mask", {"box": [9, 4, 2, 3], "counts": "06"}, "a box within 20 x 10 px"),
         ("mask", {"box": [5, 4, 2], "counts": "06"}, r"\[top, left, height, width\]"),
     ],
