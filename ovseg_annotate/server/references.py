@@ -27,7 +27,7 @@ _LONGEST = 8192  # characters
 class References:
     """Reads what is allowed; safe to share between threads."""
 
-    def __init__(self, folders: Sequence[Path], hosts: Sequence[str], most_bytes: int) -> None:
+    def __init__(self, folders: Sequence[str], hosts: Sequence[str], most_bytes: int) -> None:
         self._folders = tuple(_resolved(folder) for folder in folders)
         self._allowed = {origin for host in hosts for origin in origins_of_host(host)}
         self._limits = DownloadLimits(bytes=most_bytes, bytes_setting="--image-bytes")
@@ -96,8 +96,8 @@ class References:
             raise refusal from error
 
 
-def _resolved(folder: Path) -> Path:
+def _resolved(folder: str) -> Path:
     try:
-        return folder.expanduser().resolve(strict=True)
+        return Path(folder).expanduser().resolve(strict=True)
     except OSError as error:
         raise OptionError(f"--folder {folder}: {error.strerror or error}") from error

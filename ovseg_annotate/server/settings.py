@@ -24,7 +24,7 @@ class ServeOptions:
     host: str = "127.0.0.1"  # address to listen on; others than loopback need --token-file
     port: int = 9100  # to listen on; 0: any free one
     token_file: Path | None = None  # a token a line, of 16 characters or more: one for each client
-    folder: tuple[Path, ...] = ()  # folders whose pictures clients may name instead of sending
+    folder: tuple[str, ...] = ()  # folders whose pictures clients may name instead of sending
     image_hosts: tuple[str, ...] = ()  # servers whose pictures they may name: host or host:port
     images: Path | None = None  # folder for uploads; None: one in the user's cache
     images_gigabytes: float = 8.0  # of uploads on disk; what was used longest ago goes

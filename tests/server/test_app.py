@@ -302,7 +302,7 @@ def test_pictures_in_given_folders_can_be_named(tmp_path: Path) -> None:
         path.write_bytes(png())
     (folder / "link.png").symlink_to(secret)
     with (
-        served(FakeEngine(), tmp_path, options_in(tmp_path, folder=(folder,))) as server,
+        served(FakeEngine(), tmp_path, options_in(tmp_path, folder=(str(folder),))) as server,
         httpx2.Client(base_url=server.url) as client,
     ):
         taken = client.post("/images", json={"reference": str(folder / "a.png")})
