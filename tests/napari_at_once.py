@@ -15,6 +15,7 @@ from napari_plugin.lanes import Errand
 from napari_plugin.monitor import Monitor
 from napari_plugin.preferences import Preferences
 from napari_plugin.presenter import Lanes, SegmentPresenter
+from napari_plugin.sessions import Sessions
 from napari_plugin.suggesting import Suggestor
 from napari_plugin.workspace import Workspace
 from ovseg_annotate.devices import Placement
@@ -99,11 +100,13 @@ class OneSession:
 class Desk:
     """A presenter in a viewer without a window, and what it told."""
 
-    def __init__(self, lane: Any = None, engine: FakeEngine | None = None) -> None:
+    def __init__(
+        self, lane: Any = None, engine: FakeEngine | None = None, sessions: Sessions | None = None
+    ) -> None:
         self.engine = engine or FakeEngine()
         self.viewer = ViewerModel()
         self.workspace = Workspace(self.viewer)
-        self.sessions = OneSession(self.engine)
+        self.sessions = sessions or OneSession(self.engine)
         lanes = Lanes(lane or InstantLane(), InstantLane(), InstantLane(), StepsAtOnce())
         suggestor = Suggestor(self.sessions)
         self.presenter = SegmentPresenter(self.workspace, lanes, suggestor, Preferences)

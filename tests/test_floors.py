@@ -12,7 +12,10 @@ import ovseg_annotate
 
 ROOT = Path(__file__).parents[1]
 
-HEAVY = ("torch", "open_clip", "timm", "napari", "label_studio_ml", "qtpy")
+HEAVY = (
+    *("torch", "open_clip", "timm", "napari", "label_studio_ml", "qtpy"),
+    *("ray", "pyarrow", "starlette", "uvicorn"),
+)
 
 
 def modules_after(code: str) -> set[str]:

@@ -27,11 +27,15 @@ def test_what_was_set_is_read(tmp_path: Path) -> None:
     settings = get_plugin_settings(PLUGIN)
     settings.inference.model = " clearclip@mini "
     settings.inference.cache_folder = str(tmp_path)
+    settings.inference.annotating_server = " http://gpu-box:9100 "
+    settings.inference.server_token_file = str(tmp_path / "token")
     settings.label_studio.server = "http://host:8080/"
     settings.label_studio.project = 7
     preferences = read_preferences()
     assert preferences.model == "clearclip@mini"
     assert preferences.cache_folder == tmp_path
+    assert preferences.annotating_server == "http://gpu-box:9100"
+    assert preferences.server_token_file == tmp_path / "token"
     assert (preferences.server, preferences.project) == ("http://host:8080", 7)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ovseg_annotate.errors import Cancelled
 from ovseg_annotate.web.work import BusyError, Stopped, StoppingError, WorkQueue
 
 
@@ -177,3 +178,19 @@ def test_everything_that_is_accepted_is_answered(
     queue.close(10)
     assert len(futures) + refused == len(asked)
     assert all(each.done() for each in futures)
+
+
+def test_what_nobody_waits_for_any_more_leaves_the_queue(gate: Gate) -> None:
+    queue = WorkQueue[str](1, 2)
+    running = queue.submit(gate)
+    gate.wait_until_it_runs()
+    left, waiting = queue.submit(gate, key="left"), queue.submit(gate, urgent=True)
+    queue.withdraw(left)
+    queue.withdraw(running)  # it has begun, and goes on
+    with pytest.raises(Cancelled):
+        left.result(10)
+    assert queue.depth == 1
+    assert queue.submit(gate, key="left") is not left
+    gate.opened.set()
+    assert [each.result(10) for each in (running, waiting)] == ["done"] * 2
+    queue.close(1)
