@@ -17,10 +17,9 @@ import numpy as np
 
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.image import from_array
-from ovseg_annotate.scoring import Watch
 from ovseg_annotate.session import open_session
 from ovseg_annotate.vocabulary import Vocabulary
-from ovseg_annotate.watch import Progress
+from ovseg_annotate.watch import Progress, Watch
 
 SIDE = 20_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from starlette.requests import Request
 from ovseg_annotate.formats.fields import Field
 
 Read = TypeVar("Read")
+
+_PASSED_OVER_BYTES = 2**23
+_PASSED_OVER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ async def pieces(request: Request, limit: BodyLimit) -> AsyncIterator[bytes]:
         raise HTTPException(415, f"the body is coded as {coding!r}; send it as it is")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit.bytes:
+        await _passed_over(request)
         raise _too_large(limit)
     size = 0
     stream = aiter(request.stream())
@@ -86,6 +91,17 @@ async def pieces(request: Request, limit: BodyLimit) -> AsyncIterator[bytes]:
             yield piece
     except TimeoutError as error:
         raise HTTPException(408, f"the body did not arrive within {limit.seconds:g} s") from error
+
+
+async def _passed_over(request: Request) -> None:
+    """Take in what is on its way: closed on top of it, a connection may lose the answer."""
+    left = _PASSED_OVER_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PASSED_OVER_SECONDS):
+            async for piece in request.stream():
+                left -= len(piece)
+                if left < 0:
+                    return
 
 
 def _too_large(limit: BodyLimit) -> HTTPException:
