@@ -73,11 +73,11 @@ async def pieces(request: Request, limit: BodyLimit) -> AsyncIterator[bytes]:
     if coding.casefold() != "identity":
         raise HTTPException(415, f"the body is coded as {coding!r}; send it as it is")
     announced = request.headers.get("content-length", "")
+    stream = aiter(request.stream())
     if announced.isdecimal() and int(announced) > limit.bytes:
-        await _passed_over(request)
+        await _pass_over(stream)
         raise _too_large(limit)
     size = 0
-    stream = aiter(request.stream())
     ends_at = asyncio.get_running_loop().time() + limit.seconds
     try:
         while True:
@@ -87,18 +87,19 @@ async def pieces(request: Request, limit: BodyLimit) -> AsyncIterator[bytes]:
                 return
             size += len(piece)
             if size > limit.bytes:
+                await _pass_over(stream)
                 raise _too_large(limit)
             yield piece
     except TimeoutError as error:
         raise HTTPException(408, f"the body did not arrive within {limit.seconds:g} s") from error
 
 
-async def _passed_over(request: Request) -> None:
+async def _pass_over(stream: AsyncIterator[bytes]) -> None:
     """Take in what is on its way: closed on top of it, a connection may lose the answer."""
     left = _PASSED_OVER_BYTES
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PASSED_OVER_SECONDS):
-            async for piece in request.stream():
+            async for piece in stream:
                 left -= len(piece)
                 if left < 0:
                     return
