@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,7 @@ class Opened:
     weights: str  # sha256
     annotator: Annotator
     session: SessionOptions | None = None  # that it was opened with; None: those of the request
+    close: Callable[[], None] = lambda: None
 
 
 # Loads the model; what it returns asks the second argument between two steps whether to stop.
@@ -111,15 +113,8 @@ def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, repo
             model = opener(request, lambda: stops.asked)
         except Cancelled:
             return report.stopped(stops.exit)
-        settings = _settings(request, model)
-        folder.adopt(settings, request.pictures, replace=request.run.replace)
-        plan = folder.plan(request.pictures)
-        with report.following(plan, folder):
-            try:
-                for result in annotate_into(folder, plan.to_do, model.annotator, request.regions):
-                    report.picture(result)
-            except Cancelled:
-                pass
+        with closing(model):
+            _annotate_left(request, folder, model, report)
         reader = RunReader(request.run.out)
         for each in request.formats:
             if not stops.asked:
@@ -127,6 +122,17 @@ def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, repo
         if stops.asked:
             return report.stopped(stops.exit)
         return report.finished()
+
+
+def _annotate_left(request: Request, folder: RunFolder, model: Opened, report: Report) -> None:
+    folder.adopt(_settings(request, model), request.pictures, replace=request.run.replace)
+    plan = folder.plan(request.pictures)
+    with report.following(plan, folder):
+        try:
+            for result in annotate_into(folder, plan.to_do, model.annotator, request.regions):
+                report.picture(result)
+        except Cancelled:
+            pass
 
 
 def opened(request: Request, stop: Callable[[], bool]) -> Opened:
@@ -140,7 +146,7 @@ def opened(request: Request, stop: Callable[[], bool]) -> Opened:
         reading=request.reading,
         watch=Watch(cancel=stop),
     )
-    return Opened(session.weights_digest, annotator, options)
+    return Opened(session.weights_digest, annotator, options, session.close)
 
 
 def _settings(request: Request, model: Opened) -> RunSettings:

@@ -20,7 +20,13 @@ from typing import TypeAlias
 import httpx2
 
 from ovseg_annotate._version import __version__
-from ovseg_annotate.errors import Cancelled, FormatError, OvsegError, ServerError
+from ovseg_annotate.errors import (
+    Cancelled,
+    FormatError,
+    ImageError,
+    OvsegError,
+    ServerError,
+)
 from ovseg_annotate.formats.fields import Field, parse_json
 from ovseg_annotate.remote.address import Address
 from ovseg_annotate.watch import Progress, Watch
@@ -30,6 +36,7 @@ from ovseg_annotate.wire.failures import error_of
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0, pool=None)
 _AT_ONCE = 16  # requests of one session
 _LOOK_EVERY = 0.05  # s, whether the caller wants to stop
+_TOO_LARGE = 413  # the older name of the status in httpx2 is deprecated, the newer one is new
 _SHOWN = 300  # characters of an answer in an error
 
 
@@ -151,6 +158,9 @@ class Connection:
             )
         if "kind" in said:
             return error_of(said["kind"], said["detail"])
+        if answer.status_code == _TOO_LARGE:
+            is_picture = answer.request.url.path.startswith("/images/")
+            return (ImageError if is_picture else OvsegError)(said.get("detail", "too large"))
         detail = said.get("detail", "") or answer.text[:_SHOWN]
         return ServerError(
             f"{self.address.url} answered {answer.status_code} to a request for "

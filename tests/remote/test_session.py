@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from PIL import Image as Pillow
-from served import Served, served, session_of, wait_until
+from served import Served, options_in, served, session_of, wait_until
 from vector_engine import VectorEngine
 
 from ovseg_annotate.annotate_options import AnnotateOptions
@@ -174,6 +174,17 @@ def test_many_files_are_annotated_in_order_and_a_bad_one_is_no_end(
         else:
             assert isinstance(found.error, ImageError)
             assert str(found.error) == str(expected.error)
+
+
+def test_a_file_that_is_too_large_for_the_server_is_no_end_either(tmp_path: Path) -> None:
+    paths = [tmp_path / "large.bmp", tmp_path / "small.png"]
+    for path in paths:
+        Pillow.fromarray(picture().pixels).save(path)
+    with served(VectorEngine(), tmp_path, options_in(tmp_path, image_bytes=10_000)) as server:
+        large, small = server.session().annotate_many(paths, WORDS)
+    assert isinstance(large.error, ImageError)
+    assert "--image-bytes" in str(large.error)
+    assert small.annotation is not None
 
 
 def test_a_picture_travels_once(there: RemoteSession, server: Served) -> None:
