@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,10 @@ from ovseg_annotate.cli.sessions import (
 )
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
-from ovseg_annotate.errors import Cancelled
+from ovseg_annotate.errors import Cancelled, OptionError
+from ovseg_annotate.fleet.options import FleetOptions
 from ovseg_annotate.image import ReadingOptions
+from ovseg_annotate.lake import is_address
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder import (
     Annotator,
@@ -45,11 +47,16 @@ class RunOptions:
     """What goes in and what comes out."""
 
     prompts: str  # what to label: "car: sedan; road; -sky", or a file: @words.yaml, @words.txt
-    out: Path = Path("labels")  # the run folder; the same command goes on where it was stopped
+    out: str = "labels"  # the run folder; the same command goes on where it was stopped
     formats: tuple[str, ...] = ()  # exports: all, or some of those that "ovseg convert" names
     format_options: tuple[str, ...] = ()  # of the exports: label-studio.shapes=brush
     replace: bool = False  # other settings than before: make suggestions again, keep corrections
     json: bool = False  # one JSON object a picture on stdout, then a summary
+
+    @property
+    def folder(self) -> Path:
+        """The run folder, which is one of this machine."""
+        return Path(self.out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +89,24 @@ Opener: TypeAlias = Callable[[Request, Callable[[], bool]], Opened]
 
 
 def annotate(  # noqa: PLR0913, PLR0917  one group of flags each
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    pictures: Annotated[list[str], typer.Argument(help="Pictures, or folders of pictures.")],
     run: RunOptions,
     session: SessionOptions,
     remote: RemoteOptions,
     annotate: AnnotateOptions,
     regions: RegionOptions,
     reading: ReadingOptions,
+    fleet: FleetOptions,
 ) -> None:
     """Suggest regions for pictures. Stopped at any moment, the same command goes on."""
+    if fleet.fleet is not None:
+        from ovseg_annotate.cli.fleet_run import FleetRequest, annotate_by_fleet  # noqa: PLC0415
+
+        asked = FleetRequest(tuple(pictures), run, session, annotate, regions, reading, fleet)
+        raise typer.Exit(annotate_by_fleet(asked, Talk()))
+    _refuse_addresses((*pictures, run.out))
     request = Request(
-        pictures=pictures_in(pictures, leave_out=run.out),
+        pictures=pictures_in(map(Path, pictures), leave_out=run.folder),
         vocabulary=vocabulary_from(run.prompts),
         run=run,
         session=session,
@@ -106,16 +120,25 @@ def annotate(  # noqa: PLR0913, PLR0917  one group of flags each
         raise typer.Exit(annotate_pictures(request, opened, stops, Report(Talk(), json=run.json)))
 
 
+def _refuse_addresses(places: Iterable[str]) -> None:
+    for place in places:
+        if is_address(place):
+            raise OptionError(
+                f"{place}: addresses are read and written by a fleet; give --fleet local to have "
+                "one on this machine"
+            )
+
+
 def annotate_pictures(request: Request, opener: Opener, stops: StopSignals, report: Report) -> Exit:
     """Do what is left to do, then export everything that is there."""
-    with RunFolder(request.run.out) as folder:  # first of all: one process a folder
+    with RunFolder(request.run.folder) as folder:  # first of all: one process a folder
         try:
             model = opener(request, lambda: stops.asked)
         except Cancelled:
             return report.stopped(stops.exit)
         with closing(model):
             _annotate_left(request, folder, model, report)
-        reader = RunReader(request.run.out)
+        reader = RunReader(request.run.folder)
         for each in request.formats:
             if not stops.asked:
                 report.exports.append(export_records(folder, reader, each, report.talk))

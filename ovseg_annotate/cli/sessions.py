@@ -108,7 +108,7 @@ def opened_session(options: SessionOptions, progress: Download | None = None) ->
         options.model,
         device=options.device,
         precision=options.precision,
-        cache=FeatureStore(folder=_cache_folder(options.cache)),
+        cache=FeatureStore(folder=cache_folder(options.cache)),
         engine_options=engine_options(options.engine_options),
         offline=options.offline,
         progress=progress,
@@ -142,7 +142,8 @@ def default_cache() -> Path:
     return Path(base) / "ovseg-annotate" / "features"
 
 
-def _cache_folder(cache: str) -> Path | None:
+def cache_folder(cache: str) -> Path | None:
+    """Read the flag; None keeps nothing."""
     if cache == "none":
         return None
     return default_cache() if cache == "default" else Path(cache).expanduser()

@@ -34,7 +34,12 @@ from ovseg_annotate.run_folder.records import (
     state_of,
     write_record,
 )
-from ovseg_annotate.run_folder.settings import RunSettings, is_run_folder, picture_folders
+from ovseg_annotate.run_folder.settings import (
+    RunSettings,
+    is_run_folder,
+    picture_folders,
+    refuse_lake,
+)
 from ovseg_annotate.run_folder.writing import explained, write_whole
 from ovseg_annotate.whole_files import remove_leftovers
 
@@ -69,6 +74,11 @@ class RunReader:
     """Reads a run folder, also while another process writes: records appear whole or not at all."""
 
     def __init__(self, path: Path) -> None:
+        refuse_lake(
+            path,
+            "this needs a run folder: annotate the pictures of interest without --fleet, or take "
+            "the lake's answers out with 'ovseg convert'",
+        )
         if not is_run_folder(path):
             raise RunError(
                 f"{path} is not a run folder (it has no run.json); give the --out folder of "
@@ -139,6 +149,7 @@ class RunFolder:
         self, settings: RunSettings, pictures: Iterable[Picture] = (), *, replace: bool
     ) -> None:
         """Take the settings of this run; others are refused unless they shall replace these."""
+        refuse_lake(self.path, "give --fleet to go on with it, or choose another --out")
         if is_run_folder(self.path) and not replace:
             differences = RunSettings.read(self.path).differences(settings)
             if differences:

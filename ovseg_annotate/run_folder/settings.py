@@ -18,6 +18,7 @@ from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder.writing import write_whole
 
 FILE_NAME = "run.json"
+LAKE_FILE_NAME = "lake.json"  # of what a fleet writes: not a run folder, and told apart by it
 _SCHEMA = 1
 
 
@@ -72,12 +73,27 @@ class RunSettings:
                     f"{__version__}, which reads schema {_SCHEMA}: use the version that wrote it, "
                     f"{document.get('version', 'unknown')}"
                 )
-            return _from_plain(document["settings"])
+            return cls.from_plain(document["settings"])
         except (OSError, ValueError, KeyError, TypeError, OptionError) as error:
             raise RunError(
                 f"cannot read the settings in {path}: {error}. Delete that one file and give the "
                 "command again with --replace; corrections are kept"
             ) from error
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, object]) -> RunSettings:
+        """Read what `dataclasses.asdict` gave."""
+        texts = {
+            field.name: str(plain[field.name])
+            for field in fields(cls)
+            if field.name not in ("annotate", "regions", "reading")
+        }
+        return cls(
+            **texts,
+            annotate=read_options(AnnotateOptions, _table(plain["annotate"])),
+            regions=read_options(RegionOptions, _table(plain["regions"])),
+            reading=read_options(ReadingOptions, _table(plain["reading"])),
+        )
 
 
 def picture_folders(folder: Path) -> tuple[Path, ...]:
@@ -93,18 +109,10 @@ def is_run_folder(folder: Path) -> bool:
     return (folder / FILE_NAME).is_file()
 
 
-def _from_plain(plain: Mapping[str, object]) -> RunSettings:
-    texts = {
-        field.name: str(plain[field.name])
-        for field in fields(RunSettings)
-        if field.name not in ("annotate", "regions", "reading")
-    }
-    return RunSettings(
-        **texts,
-        annotate=read_options(AnnotateOptions, _table(plain["annotate"])),
-        regions=read_options(RegionOptions, _table(plain["regions"])),
-        reading=read_options(ReadingOptions, _table(plain["reading"])),
-    )
+def refuse_lake(folder: Path, instead: str) -> None:
+    """Say what to do with a lake where a run folder is wanted."""
+    if (folder / LAKE_FILE_NAME).is_file():
+        raise RunError(f"{folder} is a lake, which 'ovseg annotate --fleet' wrote; {instead}")
 
 
 def _table(value: object) -> Mapping[str, object]:

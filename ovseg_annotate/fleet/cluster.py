@@ -1,0 +1,128 @@
+"""A fleet from its start to its end: the only module that starts Ray or joins a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ovseg_annotate.errors import Cancelled, OptionError, OvsegError, RunError
+from ovseg_annotate.fleet.conductor import Conductor, Ended
+from ovseg_annotate.fleet.job import Job, SessionPlan, Stop
+from ovseg_annotate.fleet.options import FleetOptions
+from ovseg_annotate.fleet.plan import PartPlan
+from ovseg_annotate.fleet.sizes import Node, worker_sizes
+from ovseg_annotate.fleet.stages import Opened, WrittenPart, check_version, tried
+
+_LOOPBACK = "127.0.0.1"
+_STORE_BYTES = 2**30  # of parts on their way, on one machine
+_ASKED_EVERY = 0.3  # seconds, whether to stop
+
+
+@contextmanager
+def fleet(options: FleetOptions) -> Iterator[Fleet]:
+    """Start workers on this machine, or join a cluster; what was started here ends here."""
+    ray = _imported()
+    with _joined(ray, options.fleet or "local"):
+        yield Fleet(ray, options)
+
+
+class Fleet:
+    """Machines that wait for work."""
+
+    def __init__(self, ray: Any, options: FleetOptions) -> None:
+        self._ray = ray
+        nodes = [_node(each["Resources"]) for each in ray.nodes() if each["Alive"]]
+        self.sizes = worker_sizes(options, nodes)
+        self._patience = options.patience
+
+    def opened(self, session: SessionPlan, stop: Stop) -> Opened:
+        """Open the session on one machine, to know its weights and that it can be opened."""
+        task = self._ray.remote(num_cpus=0, num_gpus=self.sizes.gpus)(tried)
+        answer: Opened | OvsegError = self._awaited(task.remote(session), stop)
+        if isinstance(answer, OvsegError):
+            raise answer
+        check_version(answer)
+        return answer
+
+    def annotated(self, job: Job, parts: Sequence[PartPlan], stop: Stop) -> Iterator[WrittenPart]:
+        """Give each part out when it is in the lake; raises `Cancelled` when told to stop."""
+        if not parts:
+            return
+        conductor = self._ray.remote(num_cpus=0)(Conductor).remote(
+            job, parts, self.sizes, self._patience
+        )
+        try:
+            while True:
+                part: WrittenPart | Ended = self._awaited(conductor.next.remote(), stop)
+                if isinstance(part, WrittenPart):
+                    yield part
+                elif part.error is not None:
+                    raise part.error
+                else:
+                    return
+        finally:
+            self._ray.kill(conductor)  # and with it all that works for it
+
+    def _awaited(self, reference: object, stop: Stop) -> Any:
+        while not self._ray.wait([reference], timeout=_ASKED_EVERY)[0]:
+            if stop():
+                raise Cancelled("stopped on request")
+        if stop():
+            raise Cancelled("stopped on request")
+        return self._ray.get(reference)
+
+
+def _imported() -> Any:
+    # Ray tells its makers about every cluster unless this stands before its import.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        import ray  # noqa: PLC0415  only fleets need it
+        import ray.data  # noqa: PLC0415
+    except ImportError as error:
+        raise OptionError(
+            f"--fleet needs Ray, which is not installed here ({error}); "
+            'pip install "ovseg-annotate[fleet]"'
+        ) from error
+    return ray
+
+
+@contextmanager
+def _joined(ray: Any, where: str) -> Iterator[None]:
+    if ray.is_initialized():  # a host program has joined already, and will leave
+        yield
+        return
+    try:
+        if where == "local":
+            _start(ray)
+        else:
+            ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
+    # Ray raises anything from ConnectionError to ValueError when a cluster cannot be joined.
+    except Exception as error:
+        raise RunError(
+            f"--fleet {where}: cannot be joined: {error}. Look whether the cluster runs the same "
+            "versions of Python and Ray and can be reached, whether RAY_AUTH_TOKEN is its token, "
+            'and for ray:// whether pip install "ray[client]" was done'
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start(ray: Any) -> None:
+    ray.init(
+        "local",  # never one that happens to run here
+        num_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=_STORE_BYTES,
+        _node_ip_address=_LOOPBACK,  # works without a network, and listens to nobody else
+    )
+
+
+def _node(resources: dict[str, float]) -> Node:
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
