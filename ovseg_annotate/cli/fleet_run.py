@@ -60,7 +60,8 @@ def annotate_by_fleet(request: FleetRequest, talk: Talk) -> Exit:
     storage = Storage(_absolute(request.run.out))
     pictures = listed(request.pictures, leave_out=storage.address)
     report = FleetReport(talk, storage.address, json=request.run.json)
-    with held(storage), StopSignals() as early, fleet(request.fleet) as machines:
+    on_cpu = request.session.device == "cpu"
+    with held(storage), StopSignals() as early, fleet(request.fleet, on_cpu=on_cpu) as machines:
         # Ray has put its own handlers in the place of ours.
         with StopSignals() as stops:
             try:

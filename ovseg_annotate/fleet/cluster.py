@@ -22,25 +22,25 @@ _ASKED_EVERY = 0.3  # seconds, whether to stop
 
 
 @contextmanager
-def fleet(options: FleetOptions) -> Iterator[Fleet]:
+def fleet(options: FleetOptions, *, on_cpu: bool = False) -> Iterator[Fleet]:
     """Start workers on this machine, or join a cluster; what was started here ends here."""
     ray = _imported()
     with _joined(ray, options.fleet or "local"):
-        yield Fleet(ray, options)
+        yield Fleet(ray, options, on_cpu=on_cpu)
 
 
 class Fleet:
     """Machines that wait for work."""
 
-    def __init__(self, ray: Any, options: FleetOptions) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, options: FleetOptions, *, on_cpu: bool) -> None:
+        self.ray = ray
         nodes = [_node(each["Resources"]) for each in ray.nodes() if each["Alive"]]
-        self.sizes = worker_sizes(options, nodes)
+        self.sizes = worker_sizes(options, nodes, on_cpu=on_cpu)
         self._patience = options.patience
 
     def opened(self, session: SessionPlan, stop: Stop) -> Opened:
         """Open the session on one machine, to know its weights and that it can be opened."""
-        task = self._ray.remote(num_cpus=0, num_gpus=self.sizes.gpus)(tried)
+        task = self.ray.remote(num_cpus=0, num_gpus=self.sizes.gpus)(tried)
         answer: Opened | OvsegError = self._awaited(task.remote(session), stop)
         if isinstance(answer, OvsegError):
             raise answer
@@ -51,7 +51,7 @@ class Fleet:
         """Give each part out when it is in the lake; raises `Cancelled` when told to stop."""
         if not parts:
             return
-        conductor = self._ray.remote(num_cpus=0)(Conductor).remote(
+        conductor = self.ray.remote(num_cpus=0)(Conductor).remote(
             job, parts, self.sizes, self._patience
         )
         try:
@@ -64,20 +64,22 @@ class Fleet:
                 else:
                     return
         finally:
-            self._ray.kill(conductor)  # and with it all that works for it
+            self.ray.kill(conductor)  # and with it all that works for it
 
     def _awaited(self, reference: object, stop: Stop) -> Any:
-        while not self._ray.wait([reference], timeout=_ASKED_EVERY)[0]:
+        while not self.ray.wait([reference], timeout=_ASKED_EVERY)[0]:
             if stop():
                 raise Cancelled("stopped on request")
         if stop():
             raise Cancelled("stopped on request")
-        return self._ray.get(reference)
+        return self.ray.get(reference)
 
 
 def _imported() -> Any:
-    # Ray tells its makers about every cluster unless this stands before its import.
+    # Read when it is imported. Ray tells its makers about every cluster otherwise, and prints on
+    # stdout, among our data, whatever befalls a worker: what matters of it comes back as errors.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."
     try:
         import ray  # noqa: PLC0415  only fleets need it
         import ray.data  # noqa: PLC0415

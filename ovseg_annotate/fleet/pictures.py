@@ -81,7 +81,12 @@ def _read(picture: FleetPicture, reading: ReadingOptions, most: int) -> bytes:
         with system.open(path, "rb") as file:
             data: bytes = file.read(most)
     except FileNotFoundError as error:
-        raise ImageError(f"{source}: there is no such file; check the name") from error
+        # What fsspec says of web servers that cannot be reached, too.
+        reason = "" if error.__cause__ is None else f" ({error.__cause__})"
+        raise ImageError(
+            f"{source}: there is no such file{reason}; check the name, and give the command again "
+            "with --retry-failed when it is there"
+        ) from error
     # Every protocol has errors of its own; whichever it is, this picture could not be fetched.
     except Exception as error:
         raise ImageError(
@@ -114,13 +119,20 @@ def _at_address(given: str, leave_out: str) -> Iterator[FleetPicture]:
             f"{given}: cannot be listed: {type(error).__name__}: {error}; check the address and "
             "your rights to it"
         ) from error
+    excluded = _inside(leave_out, protocol_of(given))
     for path, info in sorted(found.items()):
-        address = str(system.unstrip_protocol(path))
         name = path.removeprefix(top.rstrip("/")).lstrip("/")
         hidden = any(part.startswith(".") for part in name.split("/"))
         picture = PurePosixPath(name).suffix.casefold() in SUFFIXES
-        if picture and not hidden and not address.startswith(leave_out.rstrip("/") + "/"):
-            yield FleetPicture(unquote(name), _state(address, info))
+        if picture and not hidden and not path.startswith(excluded):
+            yield FleetPicture(unquote(name), _state(str(system.unstrip_protocol(path)), info))
+
+
+def _inside(address: str, protocol: str) -> tuple[str, ...]:
+    """What the paths below an address start with; () for one of another protocol."""
+    if not is_address(address) or protocol_of(address) != protocol:
+        return ()
+    return (file_system(address)[1].rstrip("/") + "/",)
 
 
 def _lines(given: str) -> list[str]:

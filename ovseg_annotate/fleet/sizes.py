@@ -37,57 +37,67 @@ class WorkerSizes:
         return min(2, self.threads)
 
 
-def worker_sizes(options: FleetOptions, nodes: Sequence[Node]) -> WorkerSizes:
+def worker_sizes(options: FleetOptions, nodes: Sequence[Node], *, on_cpu: bool) -> WorkerSizes:
     """Fit the workers into the machines.
 
     A pool of workers that takes every CPU starves the tasks that read for it, and waits for them
     for ever: on every machine a share stays free for files.
     """
-    usable = [Node(node.cpus - _for_files(node.cpus), node.gpus) for node in nodes]
-    gpus = options.worker_gpus or (1.0 if any(node.gpus >= 1 for node in nodes) else 0.0)
+    gpus = 0.0 if on_cpu else options.worker_gpus
+    if not gpus and not on_cpu and any(node.gpus >= 1 for node in nodes):
+        gpus = 1.0
+    usable = [Node(_for_workers(node.cpus), node.gpus) for node in nodes]
     workers = options.workers or _workers(nodes, gpus)
-    if gpus and (fitting := _fitting([node.gpus for node in nodes], gpus)) < workers:
+    if (fitting := _places(usable, 0, gpus, workers)) < workers:
         raise OptionError(
             f"{workers} workers with {gpus:g} GPUs each do not fit: the fleet has "
             f"{sum(node.gpus for node in nodes):g} GPUs, enough for {fitting}; give fewer "
             "--workers or smaller --worker-gpus"
         )
-    share = options.worker_cpus or _share(usable, workers)
-    if (fitting := _fitting([node.cpus for node in usable], share)) < workers:
+    share = options.worker_cpus or _share(usable, workers, gpus)
+    if (fitting := _places(usable, share, gpus, workers)) < workers:
         raise OptionError(
             f"{workers} workers with {share:g} CPUs each do not fit: beside what reading and "
             f"writing need, the fleet has {sum(node.cpus for node in usable):g} CPUs, enough for "
             f"{fitting}; give fewer --workers or smaller --worker-cpus"
         )
-    threads = max(1, round(share * _whole(nodes) / max(_whole(usable), 1e-9)))
-    return WorkerSizes(workers, share, gpus, threads)
+    # What is kept for files is little work: threads may have it.
+    whole = max(node.cpus / _for_workers(node.cpus) for node in nodes if node.cpus)
+    return WorkerSizes(workers, share, gpus, max(1, round(share * whole)))
 
 
-def _for_files(cpus: float) -> float:
-    return min(1.0, cpus / 2)
+def _for_workers(cpus: float) -> float:
+    return cpus - min(1.0, cpus / 2)
 
 
 def _workers(nodes: Sequence[Node], gpus: float) -> int:
     if gpus:
-        return max(1, _fitting([node.gpus for node in nodes], gpus))
-    return max(1, int(_whole(nodes) // _CPUS_A_WORKER))
+        return max(1, sum(_on_gpus(node, gpus) for node in nodes))
+    return max(1, int(sum(node.cpus for node in nodes) // _CPUS_A_WORKER))
 
 
-def _whole(nodes: Sequence[Node]) -> float:
-    return sum(node.cpus for node in nodes)
-
-
-def _share(usable: Sequence[Node], workers: int) -> float:
+def _share(usable: Sequence[Node], workers: int, gpus: float) -> float:
     """The largest even share that lets all workers find a place."""
     shares = {node.cpus / count for node in usable for count in range(1, workers + 1)}
     rounded = {int(share * 1000) / 1000 for share in shares}  # Ray counts in ten-thousandths
-    fitting = [each for each in rounded if each and _fits(usable, each, workers)]
+    fitting = (each for each in rounded if each and _places(usable, each, gpus, workers) >= workers)
     return max(fitting, default=0.001)
 
 
-def _fits(usable: Sequence[Node], share: float, workers: int) -> bool:
-    return _fitting([node.cpus for node in usable], share) >= workers
+def _places(usable: Sequence[Node], cpus: float, gpus: float, enough: int) -> int:
+    """How many workers of this size find a place; at most `enough` on each machine."""
+    return sum(
+        min(
+            enough,
+            int((node.cpus + 1e-9) / cpus) if cpus else enough,
+            _on_gpus(node, gpus) if gpus else enough,
+        )
+        for node in usable
+    )
 
 
-def _fitting(offered: Sequence[float], each: float) -> int:
-    return sum(int((amount + 1e-9) / each) for amount in offered)
+def _on_gpus(node: Node, gpus: float) -> int:
+    """A fraction is one of a single GPU."""
+    if gpus > 1:
+        return int(node.gpus / gpus)
+    return int(node.gpus) * int((1 + 1e-9) / gpus)

@@ -122,9 +122,15 @@ class Lake:
         if kept:
             before = tables_of_part(self.storage, self.settings.digest, part)
             tables = _merged(before, tables, kept, names)
-        self.storage.remove(self._file(Table.PICTURES, part))
-        for table in (Table.MASKS, Table.REGIONS, Table.PICTURES):
+        last, content = self._file(Table.PICTURES, part), _parquet(tables[Table.PICTURES])
+        if self.storage.exists(last):
+            # Another try, or a worker of a command that was killed, may have been quicker.
+            if self.storage.read(last) == content:
+                return part
+            self.storage.remove(last)
+        for table in (Table.MASKS, Table.REGIONS):
             self.storage.write(self._file(table, part), _parquet(tables[table]))
+        self.storage.write(last, content)
         return part
 
     def _file(self, table: Table, part: str) -> str:
