@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,6 +45,14 @@ def placement(device: str, precision: str, *, half_precision: bool) -> Placement
             f"precision {precision!r}: this engine is exact in float32 only; write auto or float32"
         )
     return Placement(chosen, _PRECISIONS[precision])
+
+
+def device_of_process(device: torch.device, environment: Mapping[str, str]) -> torch.device:
+    """Of several processes that torchrun started on one machine, each takes a GPU of its own."""
+    rank = environment.get("LOCAL_RANK")
+    if rank is None or device.type != "cuda" or device.index is not None:
+        return device
+    return torch.device("cuda", int(rank))
 
 
 def available_devices() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ def train(
     options: TrainOptions,
 ) -> None:
     """Train by a recipe; stopped at any moment, the same command goes on with the same numbers."""
-    from ovseg_annotate.devices import placement  # noqa: PLC0415  imports torch
+    from ovseg_annotate.devices import device_of_process, placement  # noqa: PLC0415  imports torch
     from ovseg_annotate.training.distributed import peers_of_torchrun  # noqa: PLC0415
     from ovseg_annotate.training.loop import Ending  # noqa: PLC0415
     from ovseg_annotate.training.recipes import read_recipe  # noqa: PLC0415
@@ -47,7 +48,8 @@ def train(
         changes["data"] = {"folder": str(options.data)}
     wanted = read_recipe(recipe, changes)
     run_folder = options.out or Path("runs") / recipe.stem
-    device = placement(options.device, "float32", half_precision=True).device
+    chosen = placement(options.device, "float32", half_precision=True).device
+    device = device_of_process(chosen, os.environ)
     with peers_of_torchrun(device) as peers:
         outcome = wanted.train(run_folder, _teller(talk), device, peers)
     if outcome.ending is Ending.STOPPED:

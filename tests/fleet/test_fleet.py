@@ -181,7 +181,7 @@ def test_pictures_come_from_a_web_server_and_a_stopped_lake_goes_on(
 
 def test_a_model_that_does_not_exist_is_told_before_anything_is_read(machines: Fleet) -> None:
     wrong = SessionPlan("naclip@nothing", "cpu", "float32", None, {}, offline=True)
-    with pytest.raises(ModelError, match="naclip@nothing|nothing"):
+    with pytest.raises(ModelError, match="nothing"):
         machines.opened(wrong, going_on)
 
 
@@ -204,5 +204,5 @@ def test_a_fleet_that_gets_nowhere_gives_up_with_what_to_do(
 ) -> None:
     hasty = Fleet(machines.ray, FleetOptions(fleet="local", workers=1, patience=0.05), on_cpu=True)
     order = Order(run_settings, [str(photos)], tmp_path / "lake")
-    with pytest.raises(RunError, match="made no progress for 0.05 s: .*more --patience"):
+    with pytest.raises(RunError, match=r"made no progress for 0.05 s: .*more --patience"):
         next(order.parts(hasty))

@@ -18,7 +18,7 @@ from ovseg_annotate.fleet.sizes import FILE_CPUS, Node, worker_sizes
 def test_all_workers_find_a_place_and_files_keep_theirs(cpus: list[int], workers: int) -> None:
     nodes = [Node(count, 0) for count in cpus]
     sizes = worker_sizes(FleetOptions(workers=workers), nodes, on_cpu=False)
-    assert sizes.workers == workers or workers == 0
+    assert workers in (sizes.workers, 0)
     # However Ray spreads them: what the workers leave of every machine is enough for a task.
     placed = [int((node.cpus - FILE_CPUS) / sizes.cpus) for node in nodes]
     assert sum(placed) >= sizes.workers

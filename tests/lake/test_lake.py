@@ -141,10 +141,10 @@ def test_a_lake_and_a_run_folder_refuse_each_others_place(tmp_path: Path) -> Non
     adopted(str(tmp_path / "lake"))
     with (
         RunFolder(tmp_path / "lake") as folder,
-        pytest.raises(RunError, match="is a lake, .*give --fleet to go on with it"),
+        pytest.raises(RunError, match=r"is a lake, .*give --fleet to go on with it"),
     ):
         folder.adopt(SETTINGS, replace=True)
-    with pytest.raises(RunError, match="is a lake, .*this needs a run folder"):
+    with pytest.raises(RunError, match=r"is a lake, .*this needs a run folder"):
         RunReader(tmp_path / "lake")
     SETTINGS.write(tmp_path)
     with pytest.raises(RunError, match="is a run folder, and a fleet writes a lake"):

@@ -1,0 +1,210 @@
+"""What a fleet on one machine gains and costs, and how much memory a large lake needs.
+
+Pictures: generated scenes of 512 px; the bundled model, float32. Times begin with the first part
+that is written and are divided by the pictures after it, so that starting Ray and loading the
+model, told apart, count on neither side; of `annotate_many`, with records written as a run does,
+they begin with the second picture. Over `annotate_many`, both have all cores; over one worker,
+each worker has one thread.
+
+    python benchmarks/fleet.py [--pictures 400] [--regions 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.annotation import Annotation
+from ovseg_annotate.datasets.scenes import SceneRules, draw_scene
+from ovseg_annotate.fleet.cluster import fleet
+from ovseg_annotate.fleet.job import Job, SessionPlan
+from ovseg_annotate.fleet.options import FleetOptions
+from ovseg_annotate.fleet.pictures import listed
+from ovseg_annotate.fleet.plan import planned
+from ovseg_annotate.formats.catalogue import format_named
+from ovseg_annotate.geometry import Size
+from ovseg_annotate.image import ReadingOptions
+from ovseg_annotate.label_map import LabelMap
+from ovseg_annotate.lake import Answer, FileState, Lake, LakeReader, Storage
+from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.regions import RegionOptions
+from ovseg_annotate.run_folder import RunFolder, RunSettings, annotate_into, pictures_in
+from ovseg_annotate.vocabulary import Vocabulary
+
+WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
+SESSION = SessionPlan("naclip@mini", "cpu", "float32", None, {}, offline=True)
+PART = 8  # pictures
+LAKE_PART = 64
+REGIONS_A_PICTURE = 100
+MEGABYTE = 1e6
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(description=__doc__)
+    flags.add_argument("--pictures", type=int, default=400)
+    flags.add_argument("--regions", type=int, default=1_000_000)
+    flags.add_argument("--convert", type=Path, nargs=2, help=argparse.SUPPRESS)
+    given = flags.parse_args()
+    if given.convert:
+        report_conversion(*given.convert)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            report_speed(Path(folder), given.pictures)
+            report_large_lake(Path(folder), given.regions)
+
+
+def report_speed(folder: Path, count: int) -> None:
+    """Two workers over one, and one worker over the single machine."""
+    photos = folder / "photos"
+    photos.mkdir()
+    for number in range(count):
+        scene = draw_scene(SceneRules(size=Size(512, 512)), number)
+        Pillow.fromarray(scene.pixels).save(photos / f"{number:05}.png")
+    single = single_rate(photos, folder / "run")
+    whole, starting = fleet_rate(photos, folder / "whole", FleetOptions(workers=1))
+    one, _ = fleet_rate(photos, folder / "one", FleetOptions(workers=1, worker_cpus=0.5))
+    two, _ = fleet_rate(photos, folder / "two", FleetOptions(workers=2, worker_cpus=0.5))
+    pictures = f"{count} pictures of 512 px"
+    tell(f"fleet local, 2 workers over 1, one thread each, {pictures}", two / one, 1.7, "x")
+    tell(
+        f"fleet local, time of 1 worker over annotate_many, {pictures}",
+        single / whole,
+        1.1,
+        "x",
+        at_most=True,
+    )
+    tell("fleet local, naclip@mini, one worker of one thread", one, None, "pictures/s")
+    tell("fleet local, from the command to the first part", starting, None, "s")
+    sizes = [path.stat().st_size for path in (folder / "two").rglob("*.parquet")]
+    read = sum(path.stat().st_size for path in photos.iterdir())
+    tell("fleet, bytes read a picture of 512 px", read / count / 1e3, None, "kB")
+    tell("fleet, bytes written a picture of 512 px", sum(sizes) / count / 1e3, None, "kB")
+
+
+def fleet_rate(photos: Path, out: Path, options: FleetOptions) -> tuple[float, float]:
+    """Pictures a second once all is started, and the seconds to the first part."""
+    started = time.perf_counter()
+    with fleet(options, on_cpu=True) as machines:
+        print(f"{out.name}: {machines.sizes}")
+        settings = run_settings(machines.opened(SESSION, lambda: False).weights)
+        lake = Lake.adopted(Storage(str(out)), settings, PART, replace=False)
+        plan = planned(lake, listed([str(photos)], str(out)), retry_failed=False)
+        job = Job(SESSION, settings, str(out), PART)
+        written = [
+            (time.perf_counter(), len(part.pictures))
+            for part in machines.annotated(job, plan.parts, lambda: False)
+        ]
+    first = written[0][0]
+    rate = sum(count for _, count in written[1:]) / (written[-1][0] - first)
+    return rate, first - started
+
+
+def single_rate(photos: Path, out: Path) -> float:
+    """Pictures a second of `annotate_many` with records, as `ovseg annotate` writes them."""
+    with SESSION.opened() as session, RunFolder(out) as folder:
+        folder.adopt(run_settings(session.weights_digest), replace=False)
+        results = annotate_into(
+            folder,
+            pictures_in([photos]),
+            lambda paths: session.annotate_many(paths, WORDS),
+            RegionOptions(),
+        )
+        times = [time.perf_counter() for _ in results]
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+def report_large_lake(folder: Path, regions: int) -> None:
+    """Write a lake of many regions, then convert it in a process of its own."""
+    lake = folder / "lake"
+    adopted = Lake.adopted(Storage(str(lake)), run_settings("0" * 64), LAKE_PART, replace=False)
+    del adopted
+    parts = -(-regions // (LAKE_PART * REGIONS_A_PICTURE))
+    started = time.perf_counter()
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        list(pool.map(write_part, [str(lake)] * parts, range(parts), chunksize=8))
+    print(f"a lake of {parts} parts written in {time.perf_counter() - started:.0f} s")
+    written = sum(path.stat().st_size for path in lake.rglob("*.parquet"))
+    count = parts * LAKE_PART * REGIONS_A_PICTURE
+    tell("lake, bytes a region, masks included", written / count, None, "B")
+    command = [sys.executable, __file__, "--convert", str(lake), str(folder / "coco")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    print(done.stdout, end="")
+
+
+def report_conversion(lake: Path, out: Path) -> None:
+    """Peak memory is that of this process, which does nothing else."""
+    reader = LakeReader(str(lake))
+    started = time.perf_counter()
+    (path,) = format_named("coco").write(reader.images(), out)
+    spent = time.perf_counter() - started
+    count = len(reader) * REGIONS_A_PICTURE
+    assert path.stat().st_size > count
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    name = f"{count / 1e6:.2g} million regions, Parquet to COCO"
+    tell(f"{name}, peak memory", peak, 1024, "MiB", at_most=True)
+    tell(f"{name}, regions a second", count / spent, None, "regions/s")
+
+
+def write_part(lake: str, part: int) -> None:
+    """Pictures of squares of noise, a hundred regions each, traced as those of a session."""
+    job = Job(SESSION, run_settings("0" * 64), lake, LAKE_PART)
+    answers = []
+    for number in range(LAKE_PART):
+        name = f"{part:06}/{number:03}.png"
+        image = noise(part * LAKE_PART + number).annotated_image(name)
+        image = replace(image, regions=image.regions[:REGIONS_A_PICTURE])
+        assert len(image.regions) == REGIONS_A_PICTURE
+        answers.append(Answer(name, FileState(f"/photos/{name}", 400_000, "1"), "0" * 64, image))
+    job.lake.write_part(answers)
+
+
+def noise(seed: int) -> Annotation:
+    """A label map of 512 px whose cells of 28 px are ragged, no two neighbours alike."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((512, 512))
+    ragged = rng.integers(-3, 4, (2, 512, 512)).cumsum(axis=2) // 16
+    cells = (rows + ragged[0]) // 28 + (columns + ragged[1]) // 28
+    labels = (cells % 2 + 1).astype(np.uint8)
+    sure = rng.random((512, 512)).astype(np.float16)
+    words = str(WORDS)
+    made = Provenance("noise", "0" * 64, words, "", "8 bit", "float32", "0")
+    return Annotation(str(seed), LabelMap(labels, sure, sure, WORDS), made)
+
+
+def run_settings(weights: str) -> RunSettings:
+    return RunSettings(
+        model=SESSION.model,
+        weights=weights,
+        engine_options="",
+        vocabulary=str(WORDS),
+        annotate=AnnotateOptions(),
+        regions=RegionOptions(),
+        reading=ReadingOptions(),
+    )
+
+
+def tell(
+    name: str, value: float, target: float | None, unit: str, *, at_most: bool = False
+) -> None:
+    reached = None
+    if target is not None:
+        reached = value <= target if at_most else value >= target
+    row = {"name": name, "value": value, "target": target, "unit": unit, "reached": reached}
+    print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Run under torchrun by a test: every kind of recipe, whole and with its leader killed once.
+
+The process that writes the checkpoints kills itself in the middle of each training, once:
+torchrun starts both processes anew, and what was finished before is found finished.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from backbones.micro import write_micro_clip
+from engines.micro_heads import micro_recipe
+from engines.micro_sseg import write_micro_sseg
+
+from ovseg_annotate.training.distributed import peers_of_torchrun
+from ovseg_annotate.training.progress import Progress
+from ovseg_annotate.training.recipes import Recipe, read_recipe
+from ovseg_annotate.training.sseg_plus import SsegPlusRecipe, TargetPictures, Teacher
+from tests.training.test_guide import SMALL as GUIDE
+from tests.training.test_kill import RECIPE as MINI
+from tests.training.test_pgseg import TINY_RECIPE as PGSEG
+from tests.training.tiny_sseg import tiny_recipe
+
+STEPS = 5
+KILLED_AT = 4  # beyond the checkpoint at 2: what was learnt since has to be learnt again
+KINDS = ("mini", "logoseg", "pgseg", "sseg", "sseg-plus", "guide")
+
+
+def recipes(folder: Path) -> dict[str, Recipe]:
+    """One small recipe of each kind; towers and teachers are the same in every process."""
+    (folder / "mini.toml").write_text(MINI)
+    teacher = str(write_micro_sseg(folder / "teacher"))
+    made = {
+        "mini": read_recipe(folder / "mini.toml"),
+        "logoseg": micro_recipe("logoseg", write_micro_clip(folder / "tower")),
+        "pgseg": PGSEG,
+        "sseg": tiny_recipe(folder),
+        "sseg-plus": SsegPlusRecipe(
+            teacher=Teacher("red", teacher, weight=0.5, confidence=0.0),
+            pictures=TargetPictures(pictures=3, side=32, scenes=4),
+        ),
+        "guide": GUIDE,
+    }
+    return {kind: shortened(recipe) for kind, recipe in made.items()}
+
+
+def shortened(recipe: Recipe) -> Recipe:
+    loop = replace(
+        recipe.loop,  # type: ignore[attr-defined]
+        steps=STEPS,
+        warmup_steps=1,
+        precision="fp32",
+        log_every=1,
+        checkpoint_every=2,
+        workers=0,
+    )
+    return replace(recipe, loop=loop)  # type: ignore[type-var]
+
+
+def killing_once(note: Path) -> Callable[[Progress], None]:
+    def look(progress: Progress) -> None:
+        if progress.step == KILLED_AT and not note.exists():
+            note.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return look
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    with peers_of_torchrun(torch.device("cpu")) as peers:
+        own = folder / f"process_{peers.rank}"
+        own.mkdir(exist_ok=True)
+        for kind, recipe in recipes(own).items():
+            recipe.train(folder / "whole" / kind, peers=peers)
+            recipe.train(
+                folder / "killed" / kind, killing_once(folder / f"{kind}.killed"), peers=peers
+            )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,61 @@
+"""Two processes train every kind of recipe, and go on after one of them is killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ovseg_annotate.devices import device_of_process
+from ovseg_annotate.training.checkpoints import load_checkpoint
+from ovseg_annotate.training.progress import read_log
+from tests.training.every_recipe import KINDS, STEPS
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("elastic")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    restarts = [f"--max-restarts={len(KINDS)}", "--monitor-interval=0.1"]
+    places = os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "tests")))
+    ended = subprocess.run(
+        [*torchrun, *restarts, "-m", "tests.training.every_recipe", str(folder)],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_kill_two_processes_go_on_with_the_losses_of_two_that_lived(
+    folder: Path, kind: str
+) -> None:
+    assert (folder / f"{kind}.killed").exists()
+    whole, killed = (read_log(folder / name / kind) for name in ("whole", "killed"))
+    assert [each.step for each in killed] == list(range(1, STEPS + 1))
+    # A phrase's vector differs by a rounding with the phrases that are encoded along with it.
+    assert [each.loss for each in killed] == pytest.approx([each.loss for each in whole], rel=1e-5)
+    checkpoint = load_checkpoint(folder / "killed" / kind)
+    assert checkpoint is not None
+    assert checkpoint.step == STEPS
+
+
+def test_each_process_of_torchrun_takes_a_gpu_of_its_own() -> None:
+    cuda, started = torch.device("cuda"), {"LOCAL_RANK": "3"}
+    assert device_of_process(cuda, started) == torch.device("cuda", 3)
+    assert device_of_process(cuda, {}) == cuda
+    assert device_of_process(torch.device("cuda", 1), started) == torch.device("cuda", 1)
+    assert device_of_process(torch.device("cpu"), started) == torch.device("cpu")
