@@ -1,7 +1,7 @@
 """What a fleet on one machine gains and costs, and how much memory a large lake needs.
 
-Pictures: generated scenes of 512 px; the bundled model, float32. Times begin with the first part
-that is written and are divided by the pictures after it, so that starting Ray and loading the
+Pictures: generated scenes of 512 px; the bundled model. Times begin when every worker has
+written a part and are divided by the pictures after that, so that starting Ray and loading the
 model, told apart, count on neither side; of `annotate_many`, with records written as a run does,
 they begin with the second picture. Over `annotate_many`, both have all cores; over one worker,
 each worker has one thread.
@@ -45,8 +45,8 @@ from ovseg_annotate.run_folder import RunFolder, RunSettings, annotate_into, pic
 from ovseg_annotate.vocabulary import Vocabulary
 
 WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
-SESSION = SessionPlan("naclip@mini", "cpu", "float32", None, {}, offline=True)
-PART = 8  # pictures
+SESSION = SessionPlan("naclip@mini", "cpu", "auto", None, {}, offline=True)
+PARTS = 50  # of all pictures: so many that a worker without work at the end hardly counts
 LAKE_PART = 64
 REGIONS_A_PICTURE = 100
 MEGABYTE = 1e6
@@ -100,16 +100,18 @@ def fleet_rate(photos: Path, out: Path, options: FleetOptions) -> tuple[float, f
     with fleet(options, on_cpu=True) as machines:
         print(f"{out.name}: {machines.sizes}")
         settings = run_settings(machines.opened(SESSION, lambda: False).weights)
-        lake = Lake.adopted(Storage(str(out)), settings, PART, replace=False)
-        plan = planned(lake, listed([str(photos)], str(out)), retry_failed=False)
-        job = Job(SESSION, settings, str(out), PART)
+        pictures = listed([str(photos)], str(out))
+        most = max(1, len(pictures) // PARTS)
+        lake = Lake.adopted(Storage(str(out)), settings, most, replace=False)
+        plan = planned(lake, pictures, retry_failed=False)
+        job = Job(SESSION, settings, str(out), most)
         written = [
             (time.perf_counter(), len(part.pictures))
             for part in machines.annotated(job, plan.parts, lambda: False)
         ]
-    first = written[0][0]
-    rate = sum(count for _, count in written[1:]) / (written[-1][0] - first)
-    return rate, first - started
+    begun, _ = written[options.workers - 1]
+    rate = sum(count for _, count in written[options.workers :]) / (written[-1][0] - begun)
+    return rate, written[0][0] - started
 
 
 def single_rate(photos: Path, out: Path) -> float:

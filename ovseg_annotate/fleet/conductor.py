@@ -100,19 +100,21 @@ def _explained(error: Exception, patience: float) -> RunError | None:
     from ray.data.exceptions import ExecutionTimeoutError  # noqa: PLC0415
     from ray.exceptions import RayActorError, WorkerCrashedError  # noqa: PLC0415
 
-    kinds = {type(each) for each in _chain(error)}
-    if any(issubclass(kind, ExecutionTimeoutError) for kind in kinds):
-        return RunError(
-            f"the fleet made no progress for {patience:g} s: its machines may be taken by other "
-            "work, or a part takes that long; give fewer --workers or more --patience. What is "
-            "finished is kept"
-        )
-    if any(issubclass(kind, (RayActorError, WorkerCrashedError)) for kind in kinds):
-        return RunError(
-            f"workers died over the same pictures {_TRIES + 1} times, killed for want of memory "
-            "as a rule; give fewer --workers. What is finished is kept, and the same command "
-            "goes on"
-        )
+    for each in _chain(error):
+        if isinstance(each, ExecutionTimeoutError):
+            return RunError(
+                f"the fleet made no progress for {patience:g} s: its machines may be taken by "
+                "other work, or a part takes that long; give fewer --workers or more --patience. "
+                "What is finished is kept"
+            )
+        if isinstance(each, RayActorError) and each.actor_init_failed:
+            return None
+        if isinstance(each, (RayActorError, WorkerCrashedError)):
+            return RunError(
+                f"workers died over the same pictures {_TRIES + 1} times, killed for want of "
+                "memory as a rule; give fewer --workers. What is finished is kept, and the same "
+                "command goes on"
+            )
     return None
 
 

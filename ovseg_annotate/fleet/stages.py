@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ovseg_annotate._version import __version__
 from ovseg_annotate.errors import ModelError, OvsegError, WeightsError
@@ -21,6 +21,9 @@ from ovseg_annotate.fleet.plan import PART_BYTES, PartPlan
 from ovseg_annotate.image import ReadingOptions, image_of_bytes
 from ovseg_annotate.lake import Answer
 from ovseg_annotate.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ovseg_annotate.session import Session
 
 # Ray moves rows of plain columns: a part is one value, so that it stays one piece.
 Row: TypeAlias = dict[str, Any]
@@ -112,21 +115,21 @@ class Annotator:
         torch.set_num_threads(threads)
         self._job = job
         self._words = Vocabulary.parse(job.vocabulary)
-        self._session = job.session.opened()
-        if self._session.weights_digest != job.settings.weights:
-            raise WeightsError(
-                f"a worker of the fleet has other weights of {job.session.model} than the machine "
-                f"that was asked first ({self._session.weights_digest[:16]}, "
-                f"{job.settings.weights[:16]}); put the same files on all machines"
-            )
+        # Ray makes text of what is raised here; raised over a part, it stays what it is.
+        self._session = _opened(job)
 
     def __call__(self, row: Row) -> Row:
+        session = self._session
+        if isinstance(session, OvsegError):
+            raise session
         fetched = unpacked(row, FetchedPart)
         pairs = zip(fetched.plan.pictures, fetched.contents, strict=True)
-        answers = tuple(self._answer(picture, content) for picture, content in pairs)
+        answers = tuple(self._answer(session, picture, content) for picture, content in pairs)
         return packed(AnsweredPart(fetched.plan, answers))
 
-    def _answer(self, picture: FleetPicture, content: Content | OvsegError | None) -> Answer:
+    def _answer(
+        self, session: Session, picture: FleetPicture, content: Content | OvsegError | None
+    ) -> Answer:
         job = self._job
         sha256 = content.sha256 if isinstance(content, Content) else ""
         try:
@@ -136,7 +139,7 @@ class Annotator:
                 content = read_bytes(picture, job.reading)
                 sha256 = content.sha256
             image = image_of_bytes(content.data, picture.file.source, job.reading)
-            annotation = self._session.annotate(image, self._words, job.annotate)
+            annotation = session.annotate(image, self._words, job.annotate)
             answer = annotation.annotated_image(picture.name, job.regions)
         except OvsegError as error:
             return Answer(picture.name, picture.file, sha256, None, error=str(error))
@@ -157,6 +160,20 @@ def check_version(opened: Opened) -> None:
             f"the fleet has ovseg-annotate {opened.version}, and this machine {__version__}; "
             "install the same version everywhere"
         )
+
+
+def _opened(job: Job) -> Session | OvsegError:
+    try:
+        session = job.session.opened()
+    except OvsegError as error:
+        return error
+    if session.weights_digest != job.settings.weights:
+        return WeightsError(
+            f"a worker of the fleet has other weights of {job.session.model} than the machine that "
+            f"was asked first ({session.weights_digest[:16]}, {job.settings.weights[:16]}); put "
+            "the same files on all machines"
+        )
+    return session
 
 
 def _fetched(
