@@ -6,7 +6,7 @@ model, told apart, count on neither side; of `annotate_many`, with records writt
 they begin with the second picture. Over `annotate_many`, both have all cores; over one worker,
 each worker has one thread.
 
-    python benchmarks/fleet.py [--pictures 400] [--regions 1000000]
+    python benchmarks/fleet.py [--pictures 400] [--regions 1000000]      # 0: not this one
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.label_map import LabelMap
 from ovseg_annotate.lake import Answer, FileState, Lake, LakeReader, Storage
 from ovseg_annotate.provenance import Provenance
-from ovseg_annotate.regions import RegionOptions
+from ovseg_annotate.regions import AnnotatedImage, RegionOptions
 from ovseg_annotate.run_folder import RunFolder, RunSettings, annotate_into, pictures_in
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -62,8 +63,10 @@ def main() -> None:
         report_conversion(*given.convert)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            report_speed(Path(folder), given.pictures)
-            report_large_lake(Path(folder), given.regions)
+            if given.pictures:
+                report_speed(Path(folder), given.pictures)
+            if given.regions:
+                report_large_lake(Path(folder), given.regions)
 
 
 def report_speed(folder: Path, count: int) -> None:
@@ -140,6 +143,7 @@ def report_large_lake(folder: Path, regions: int) -> None:
     print(f"a lake of {parts} parts written in {time.perf_counter() - started:.0f} s")
     written = sum(path.stat().st_size for path in lake.rglob("*.parquet"))
     count = parts * LAKE_PART * REGIONS_A_PICTURE
+    assert all(len(each.regions) == REGIONS_A_PICTURE for each in drawn_images())
     tell("lake, bytes a region, masks included", written / count, None, "B")
     command = [sys.executable, __file__, "--convert", str(lake), str(folder / "coco")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -161,16 +165,21 @@ def report_conversion(lake: Path, out: Path) -> None:
 
 
 def write_part(lake: str, part: int) -> None:
-    """Pictures of squares of noise, a hundred regions each, traced as those of a session."""
+    """A hundred regions a picture, traced as those of a session."""
     job = Job(SESSION, run_settings("0" * 64), lake, LAKE_PART)
     answers = []
-    for number in range(LAKE_PART):
+    for number, image in enumerate(drawn_images()):
         name = f"{part:06}/{number:03}.png"
-        image = noise(part * LAKE_PART + number).annotated_image(name)
-        image = replace(image, regions=image.regions[:REGIONS_A_PICTURE])
-        assert len(image.regions) == REGIONS_A_PICTURE
-        answers.append(Answer(name, FileState(f"/photos/{name}", 400_000, "1"), "0" * 64, image))
+        file = FileState(f"/photos/{name}", 400_000, "1")
+        answers.append(Answer(name, file, "0" * 64, replace(image, name=name)))
     job.lake.write_part(answers)
+
+
+@cache
+def drawn_images() -> tuple[AnnotatedImage, ...]:
+    """The pictures of a part; every part has them again, by other names."""
+    images = [noise(seed).annotated_image("") for seed in range(LAKE_PART)]
+    return tuple(replace(each, regions=each.regions[:REGIONS_A_PICTURE]) for each in images)
 
 
 def noise(seed: int) -> Annotation:

@@ -13,7 +13,8 @@ from typer.main import get_command
 from ovseg_annotate.cli.app import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "command-line.md", ROOT / "Makefile")
+DOCS = ROOT / "docs"
+PAGES = (ROOT / "README.md", DOCS / "command-line.md", DOCS / "fleet.md", ROOT / "Makefile")
 
 
 def commands_of(page: Path) -> list[str]:
