@@ -100,6 +100,8 @@ def annotate(  # noqa: PLR0913, PLR0917  one group of flags each
 ) -> None:
     """Suggest regions for pictures. Stopped at any moment, the same command goes on."""
     if fleet.fleet is not None:
+        if remote.server is not None:
+            raise OptionError("--fleet and --server: the workers of a fleet annotate; give one")
         from ovseg_annotate.cli.fleet_run import FleetRequest, annotate_by_fleet  # noqa: PLC0415
 
         asked = FleetRequest(tuple(pictures), run, session, annotate, regions, reading, fleet)
