@@ -38,33 +38,21 @@ class Conductor:
     def next(self) -> WrittenPart | Ended:
         """Wait for the next part; errors of ours come back as values, others are raised."""
         try:
-            return next(self._written, None) or Ended()
-        # Ray wraps what a stage raises in errors of its own, some of which stand for themselves.
+            part = next(self._written, None)
+        # Ray raises errors of its own, some of which a person can do something about.
         except Exception as error:
-            own = own_error(error) or _explained(error, self._patience)
-            if own is None:
+            explained = _explained(error, self._patience)
+            if explained is None:
                 raise
-            return Ended(own)
-
-
-def own_error(error: BaseException | None) -> OvsegError | None:
-    """The error of ours that is inside those of Ray."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        if type(each).__module__ == OvsegError.__module__ and isinstance(each, OvsegError):
-            return each
-        seen.add(id(each))
-        waiting += [each.__context__, each.__cause__, getattr(each, "cause", None)]
-    return None
+            return Ended(explained)
+        if part is None or isinstance(part, OvsegError):
+            return Ended(part)
+        return part
 
 
 def _written(
     job: Job, parts: Sequence[PartPlan], sizes: WorkerSizes, patience: float
-) -> Iterator[WrittenPart]:
+) -> Iterator[WrittenPart | OvsegError]:
     import ray.data  # noqa: PLC0415  only fleets need it
 
     context = ray.data.DataContext.get_current()

@@ -80,9 +80,10 @@ def packed(value: object) -> Row:
     return {_COLUMN: pickle.dumps(value, protocol=5)}
 
 
-def unpacked(row: Row, kind: type[Stage]) -> Stage:
+def unpacked(row: Row, kind: type[Stage]) -> Stage | OvsegError:
+    """What a stage gave, or why it could not: Ray makes text of errors that are raised."""
     value = pickle.loads(row[_COLUMN])  # noqa: S301  from another process of this very fleet
-    if not isinstance(value, kind):
+    if not isinstance(value, (kind, OvsegError)):
         raise TypeError(f"expected a {kind.__name__} here, got {type(value).__name__}")
     return value
 
@@ -99,6 +100,8 @@ def tried(session: SessionPlan) -> Opened | OvsegError:
 def fetch(row: Row, reading: ReadingOptions) -> Row:
     """Read the files of a part, several at once."""
     plan = unpacked(row, PartPlan)
+    if isinstance(plan, OvsegError):
+        return row
     with ThreadPoolExecutor(_FETCHED_AT_ONCE, "ovseg-fetch") as pool:
         contents = tuple(_within_limit(_fetched(plan.pictures, reading, pool)))
     unread = len(plan.pictures) - len(contents)
@@ -115,14 +118,14 @@ class Annotator:
         torch.set_num_threads(threads)
         self._job = job
         self._words = Vocabulary.parse(job.vocabulary)
-        # Ray makes text of what is raised here; raised over a part, it stays what it is.
         self._session = _opened(job)
 
     def __call__(self, row: Row) -> Row:
-        session = self._session
+        session, fetched = self._session, unpacked(row, FetchedPart)
         if isinstance(session, OvsegError):
-            raise session
-        fetched = unpacked(row, FetchedPart)
+            return packed(session)
+        if isinstance(fetched, OvsegError):
+            return row
         pairs = zip(fetched.plan.pictures, fetched.contents, strict=True)
         answers = tuple(self._answer(session, picture, content) for picture, content in pairs)
         return packed(AnsweredPart(fetched.plan, answers))
@@ -149,7 +152,12 @@ class Annotator:
 def write(row: Row, job: Job) -> Row:
     """Put a part into the lake."""
     answered = unpacked(row, AnsweredPart)
-    part = job.lake.write_part(answered.answers, answered.plan.kept)
+    if isinstance(answered, OvsegError):
+        return row
+    try:
+        part = job.lake.write_part(answered.answers, answered.plan.kept)
+    except OvsegError as error:
+        return packed(error)
     return packed(WrittenPart(part, tuple(map(_told, answered.answers))))
 
 
