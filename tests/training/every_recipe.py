@@ -1,7 +1,7 @@
-"""Run under torchrun by a test: every kind of recipe, whole and with its leader killed once.
+"""Run under torchrun by a test: every kind of recipe, whole and stopped half way, and one killed.
 
-The process that writes the checkpoints kills itself in the middle of each training, once:
-torchrun starts both processes anew, and what was finished before is found finished.
+The process that writes the checkpoints kills itself in the last training, once: torchrun starts
+both processes anew, and what was finished before is found finished.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ SHORT: dict[str, object] = {
     "checkpoint_every": 2,
     "workers": 0,
 }
-KILLED_AT = 4  # beyond the checkpoint at 2: what was learnt since has to be learnt again
+SIGNALLED_AT = 3  # beyond the checkpoint at 2: what a kill undoes has to be learnt again
+KILLED = "guide"
 KINDS = ("mini", "logoseg", "pgseg", "sseg", "sseg-plus", "guide")
 
 
@@ -66,11 +67,13 @@ def with_loop(recipe: Recipe, **changes: object) -> Recipe:
     return replace(recipe, loop=loop)  # type: ignore[type-var]
 
 
-def killing_once(note: Path) -> Callable[[Progress], None]:
+def signalled_once(note: Path, number: signal.Signals) -> Callable[[Progress], None]:
+    """The leader sends itself a signal after a step; the note says that it did."""
+
     def look(progress: Progress) -> None:
-        if progress.step == KILLED_AT and not note.exists():
+        if progress.step == SIGNALLED_AT and not note.exists():
             note.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     return look
 
@@ -80,11 +83,14 @@ def main(folder: Path) -> None:
     with peers_of_torchrun(torch.device("cpu")) as peers:
         own = folder / f"process_{peers.rank}"
         own.mkdir(exist_ok=True)
-        for kind, recipe in recipes(own).items():
+        made = recipes(own)
+        for kind, recipe in made.items():
             recipe.train(folder / "whole" / kind, peers=peers)
-            recipe.train(
-                folder / "killed" / kind, killing_once(folder / f"{kind}.killed"), peers=peers
-            )
+            stopped = signalled_once(folder / f"{kind}.stopped", signal.SIGTERM)
+            recipe.train(folder / "stopped" / kind, stopped, peers=peers)
+            recipe.train(folder / "stopped" / kind, peers=peers)
+        killed = signalled_once(folder / f"{KILLED}.killed", signal.SIGKILL)
+        made[KILLED].train(folder / "killed" / KILLED, killed, peers=peers)
 
 
 if __name__ == "__main__":
