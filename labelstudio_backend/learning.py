@@ -160,7 +160,7 @@ class ProjectLearning:
         return changed + sum(
             journal.withdraw(each.name)
             for each in named
-            if each.name not in said and each.name in journal.pictures
+            if each.name not in said and journal.holds(each.name)
         )
 
     def _not_learnt(self) -> int:

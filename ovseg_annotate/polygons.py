@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _MOST_CROSSINGS = 10_000  # of an outline with itself: a second of work
-_EDGE_PAIRS_AT_ONCE = 1_000_000
+_EDGE_PAIRS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +123,7 @@ def _check_crossings(rings: Sequence[Ring]) -> None:
     edges = np.concatenate([_edges_of(ring) for ring in rings])
     allowed = _MOST_CROSSINGS + len(edges)
     tree = shapely.STRtree(edges)
-    at_once = max(1, _EDGE_PAIRS_AT_ONCE // len(edges))
+    at_once = max(16, _EDGE_PAIRS_AT_ONCE // len(edges))
     found = 0
     for first in range(0, len(edges), at_once):
         some = edges[first : first + at_once]

@@ -92,6 +92,11 @@ class Journal:
         """Those with a correction that holds."""
         return frozenset(name for name, word in self._words.items() if not word.withdrawn)
 
+    def holds(self, picture: str) -> bool:
+        """Whether it has a correction that holds."""
+        word = self._words.get(picture)
+        return word is not None and not word.withdrawn
+
     @property
     def digest(self) -> str:
         """Names what the journal says now, in whatever order it came and however often."""

@@ -44,11 +44,22 @@ def was_not_taken(problem: httpx2.TransportError | httpx2.Response) -> bool:
 
 
 def asked_wait(response: httpx2.Response) -> float | None:
-    """The seconds of Retry-After, given as a number or as a date; None when there are none."""
+    """The seconds of Retry-After, given as a number or as a date; None when there are none.
+
+    A date is compared with the server's own clock: this one may be wrong, or jump.
+    """
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
+    until, now = _date(text), _date(response.headers.get("Date", ""))
+    if until is None:
+        return None
+    return max(0.0, until - (time.time() if now is None else now))
+
+
+def _date(text: str) -> float | None:
+    """Seconds since 1970 of a date as HTTP writes it."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+        return email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -38,9 +38,10 @@ _CODE = tuple(
 )
 _DEVICES = ("/dev/null", "/dev/urandom", "/proc/self/", "/proc/cpuinfo", "/proc/meminfo", "/sys/")
 _PATHS = frozenset(
-    {"os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate",
-     "os.chmod", "os.link", "os.symlink", "os.utime", "shutil.rmtree", "glob.glob"}
+    {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate",
+     "os.chmod", "os.link", "os.symlink", "os.utime", "shutil.rmtree"}
 )  # fmt: skip
+_LISTINGS = frozenset({"os.listdir", "os.scandir"})
 _NEVER = frozenset(
     {"socket.connect", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system",
      "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "urllib.Request", "pty.spawn"}
@@ -71,6 +72,8 @@ class Watch:
             self.broken.append(f"{event} {arguments[:2]!r}"[:300])
         elif event == "open":
             self._opened(arguments)
+        elif event in _LISTINGS:
+            self._check(event, arguments[0], is_written=False)
         elif event in _PATHS and not _is_in_an_open_folder(arguments):
             self._check(event, arguments[0], is_written=True)
 
@@ -84,9 +87,7 @@ class Watch:
             return  # an open file
         where = os.path.realpath(os.fsdecode(path))
         allowed = self.folders if is_written else (*self.folders, *_CODE, *_DEVICES)
-        if event in ("os.listdir", "os.scandir"):
-            allowed = (*self.folders, *_CODE)
-        if "__pycache__" in where or where.startswith("/dev/null"):
+        if "__pycache__" in where or (not is_written and where in sys.path):
             return
         if not any(where == each or where.startswith(each.rstrip("/") + "/") for each in allowed):
             self.broken.append(f"{event} {where}")

@@ -1,0 +1,209 @@
+"""The smallest inputs that ever did harm here, one a defect."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hostile.guard import Bounds, guarded, refusing
+from hostile.readers import annotated
+
+from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.errors import FormatError, OptionError, RunError, listed_by_nearness
+from ovseg_annotate.feature_store import FeatureStore, key_of
+from ovseg_annotate.formats.catalogue import format_named
+from ovseg_annotate.formats.coco_rle import mask_of_counts
+from ovseg_annotate.formats.pixel_maps import MaskMemory
+from ovseg_annotate.geometry import Size, Window
+from ovseg_annotate.options import read_options
+from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.regions import Mask, Region
+from ovseg_annotate.run_folder import RunFolder, RunSettings
+from ovseg_annotate.run_folder.exports import Exports
+from ovseg_annotate.run_folder.records import stamp_of
+from ovseg_annotate.training.recipes import read_recipe
+from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.whole_files import write_whole
+
+QUICK = Bounds(seconds=3.0, memory=200 * 2**20)
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 28))
+VOCABULARIES = {
+    "nested": "concepts: " + "[" * 3000,
+    "a date that cannot be": "concepts: [2001-99-99]",
+    "a number beyond floats": "concepts: [{name: a, threshold: 1" + "0" * 400 + "}]",
+    "a number that cannot be printed": "concepts: [{name: 0x" + "f" * 6000 + "}]",
+    "a billion laughs": LAUGHS + "concepts: [*a27]\n",
+    "a table as a key": "concepts: [{? [1, 2] : 3}]",
+}
+
+
+@pytest.mark.parametrize("kind", VOCABULARIES)
+def test_yaml_of_every_bad_kind_is_a_vocabulary_error(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text(VOCABULARIES[kind], encoding="utf-8")
+    with guarded(tmp_path, bounds=QUICK), refusing("words.yaml"):
+        Vocabulary.read(path)
+
+
+def cvat(shape: str, size: int = 10) -> str:
+    return (
+        "<annotations><meta><task><labels><label><name>car</name></label></labels></task></meta>"
+        f'<image id="0" name="a.png" width="{size}" height="{size}">{shape}</image></annotations>'
+    )
+
+
+def star(points: int) -> str:
+    """Every second edge crosses nearly all others."""
+    angles = (number * 2.39996 for number in range(points))
+    return ";".join(f"{1000 + 999 * math.cos(a)},{1000 + 999 * math.sin(a)}" for a in angles)
+
+
+def brushed(count: int) -> str:
+    """Runs whose sum, in 64 bits, is what it should be."""
+    return ", ".join([str(2**62)] * 4 + [str(count)])
+
+
+CVAT = {
+    "runs that overflow": cvat(
+        f'<mask label="car" left="0" top="0" width="10" height="10" rle="{brushed(100)}"/>'
+    ),
+    "an endless ellipse": cvat('<ellipse label="car" cx="1" cy="1" rx="1e20" ry="1"/>'),
+    "a box beyond numbers": cvat('<box label="car" xtl="-1e308" ytl="0" xbr="1e308" ybr="1"/>'),
+    "a scribble": cvat(f'<polygon label="car" points="{star(2000)}"/>', size=2000),
+    "two long names": cvat(f'<box label="{"ab" * 30_000}" xtl="0" ytl="0" xbr="1" ybr="1"/>'),
+}
+
+
+@pytest.mark.parametrize("kind", CVAT)
+def test_shapes_of_every_bad_kind_are_refused_by_file(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "annotations.xml"
+    path.write_text(CVAT[kind], encoding="utf-8")
+    with guarded(tmp_path, bounds=QUICK), refusing("annotations.xml"):
+        list(format_named("cvat").read(path))
+    with pytest.raises(FormatError):
+        list(format_named("cvat").read(path))
+
+
+def test_runs_of_coco_that_overflow_are_refused() -> None:
+    counts = np.array([2**62, 2**62, 2**62, 2**62, 100], np.int64)
+    with pytest.raises(FormatError, match="a run length of 4611686018427387904 pixels"):
+        mask_of_counts(counts, Size(10, 10), "here")
+
+
+def labelme(folder: Path, side: int, shapes: int) -> Path:
+    shape = {
+        "label": "car", "shape_type": "rectangle", "points": [[0, 0], [3, 3]], "group_id": 1,
+        "description": "", "flags": {},
+    }  # fmt: skip
+    document = {
+        "version": "5.0.0", "flags": {}, "shapes": [shape] * shapes, "imagePath": "a.png",
+        "imageData": None, "imageHeight": side, "imageWidth": side,
+    }  # fmt: skip
+    path = folder / "a.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_small_shapes_on_a_huge_picture_take_little_memory(tmp_path: Path) -> None:
+    path = labelme(tmp_path, side=20_000, shapes=100)
+    with guarded(tmp_path, bounds=QUICK):
+        (image,) = format_named("labelme").read(path)
+    assert len(image.regions) == 1
+
+
+def test_masks_that_cost_a_few_bytes_in_the_file_are_counted_together() -> None:
+    memory = MaskMemory("annotations.json: image 1")
+    whole = Region("car", (), Mask(Window(0, 0, 20_000, 20_000), np.empty(0, np.uint8)))
+    for _ in range(21):
+        assert memory.with_room_for(whole) is whole
+    with pytest.raises(FormatError, match=r"annotations\.json: image 1.*split the picture"):
+        memory.with_room_for(whole)
+
+
+def test_names_without_end_are_compared_in_no_time() -> None:
+    long = "".join(chr(0x4E00 + number % 150) for number in range(200_000))
+    names = [f"concept {number}" for number in range(60_000)]
+    with guarded(bounds=QUICK):
+        listed = listed_by_nearness(long, [*names, long[::-1]])
+    assert len(listed) < 2500
+    with pytest.raises(OptionError) as refused:
+        read_options(AnnotateOptions, {long: 1})
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("name", ["run.json", "exports.json"])
+def test_a_nested_file_of_a_run_folder_is_a_run_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("[" * 20_000, encoding="utf-8")
+    read = RunSettings.read if name == "run.json" else Exports
+    with pytest.raises(RunError, match=name):
+        read(tmp_path)
+
+
+def test_a_nested_first_line_makes_a_record_of_somebody_else(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"made_from": ' + b"[" * 15_000 + b"\n")
+    assert stamp_of(tmp_path / "a.json") is None
+
+
+def test_a_list_of_exports_leads_to_no_file_outside_the_run(tmp_path: Path) -> None:
+    """It was read, and removed where its digest was known."""
+    victim, run = tmp_path / "victim.txt", tmp_path / "run"
+    victim.write_bytes(b"mine")
+    run.mkdir()
+    digest = "81ab8b5d8a2f1f0a0eb7d2b1fd6c0a1f"
+    manifest = {"masks/../../victim.txt": [digest]}
+    (run / "exports.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with guarded(run), pytest.raises(RunError, match=r"exports\.json"), RunFolder(run) as folder:
+        folder.export("masks", lambda to: (to / "a").write_text("b"))
+    assert victim.read_bytes() == b"mine"
+
+
+def test_a_recipe_whose_table_is_a_number_is_an_option_error(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text("loop = 3\n", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"r\.toml: loop: expected a table, got 3"):
+        read_recipe(path, {"loop": {"steps": 1}})
+
+
+def test_a_kept_file_that_is_whole_and_nonsense_is_a_miss(tmp_path: Path) -> None:
+    import hashlib  # noqa: PLC0415
+
+    path = tmp_path / key_of("a")[:2] / f"{key_of('a')}.features"
+    write_whole(path, hashlib.sha256(b"nonsense").digest(), b"nonsense")
+    store = FeatureStore(folder=tmp_path)
+    assert store.get(key_of("a")) is None
+    assert store.counts.damaged == 1
+    assert not path.exists()
+
+
+def test_half_characters_in_a_file_have_a_digest() -> None:
+    image = annotated()
+    assert image.provenance is not None
+    plain = image.provenance.as_plain() | {"model": "\ud800"}
+    assert len(Provenance.from_plain(plain).digest) == 16
+
+
+def test_a_message_stays_readable_whatever_it_quotes() -> None:
+    text = str(OptionError("begin " + "x" * 100_000 + " end"))
+    assert len(text) < 2500
+    assert text.startswith("begin")
+    assert text.endswith("end")
+
+
+def test_the_guard_sees_what_it_is_there_to_see(tmp_path: Path) -> None:
+    """A guard that cannot fail would prove nothing."""
+    outside = tmp_path / "outside"
+    outside.write_text("x", encoding="utf-8")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    with pytest.raises(AssertionError, match="outside"), guarded(inside):
+        outside.read_text(encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"os\.system"), guarded(inside):
+        os.system("true")  # noqa: S605
+    with pytest.raises(AssertionError, match="MiB"), guarded(bounds=Bounds(memory=2**25)):
+        np.ones(2**23)
+    with pytest.raises(AssertionError, match="names none"), refusing("here"):
+        raise OptionError("in another place")

@@ -1,0 +1,109 @@
+"""`ovseg-label-studio serve --learn`, killed over and over while people answer.
+
+What must hold afterwards: what is asked again is answered the same; the journal reads whole and
+says what Label Studio says; versions are whole, and the one in service is there.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx2
+from effort import Effort
+from fake_label_studio import PROJECT, UID
+from learning_desk import CONFIG, answered, label_studio
+from loopback import listening
+from soak.kills import leftovers_in, started, when
+
+from labelstudio_backend.lessons import learning_folder
+from labelstudio_backend.settings import Settings
+from ovseg_annotate.learning_loop.journal import Journal
+from ovseg_annotate.learning_loop.versions import Versions
+
+DRIVER = Path(__file__).parent / "serve_driver.py"
+TASKS = 12
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
+@contextmanager
+def served(label_studio_url: str, data: Path) -> Iterator[tuple[httpx2.Client, Process]]:
+    port = free_port()
+    with started((DRIVER, label_studio_url, data, port, TASKS)) as process:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+
+            def answers() -> bool:
+                with suppress(httpx2.TransportError):
+                    return client.get("/health").status_code == 200
+                return False
+
+            ended = when(answers, process)
+            assert not ended, process.stderr and process.stderr.read()
+            yield client, process
+
+
+Process = subprocess.Popen[str]
+
+
+def suggestions(client: httpx2.Client) -> object:
+    """For the last task, without the ids that are new each time."""
+    body = {
+        "tasks": [{"id": TASKS, "data": {"image": f"/data/upload/3/{TASKS}.png"}}],
+        "project": UID,
+        "label_config": CONFIG,
+        "extra_params": {"learn": True},
+    }
+    answer = client.post("/predict", json=body).json()
+    for item in answer["results"][0]["result"]:
+        item.pop("id")
+    return answer
+
+
+def event(action: str) -> bytes:
+    return json.dumps({"action": action, "project": {"id": PROJECT}}).encode()
+
+
+def test_learning_goes_on_and_answers_stay_the_same(tmp_path: Path, effort: Effort) -> None:
+    chance = effort.chance("serve")
+    fake = label_studio(TASKS)
+    folder = learning_folder(tmp_path, Settings().label_studio_url, UID)
+    with listening(fake.app) as url:
+        for number in range(1, effort.rounds(short=2, long=9)):
+            with served(url, tmp_path) as (client, process):
+                answered(fake, number)
+                client.post("/webhook", content=event("ANNOTATION_CREATED"))
+                if chance.random() < 0.5:
+                    client.post("/webhook", content=event("START_TRAINING"))
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=chance.random() * 0.5)  # a random moment of its work
+                process.kill()
+
+        # Nobody is killed any more: everything that was answered is learnt from.
+        answered(fake, TASKS - 2, TASKS - 1)
+        with served(url, tmp_path) as (client, process):
+            client.post("/webhook", content=event("START_TRAINING"))
+            versions = Versions(folder)
+            shown = lambda: bool(versions.names) and len(fake.stored.get(TASKS, ())) > 0  # noqa: E731
+            assert not when(shown, process)
+            first = suggestions(client)
+            process.kill()
+        with served(url, tmp_path) as (client, _):
+            assert suggestions(client) == first
+
+    with Journal(folder) as journal:
+        assert journal.warnings == ()
+        held = {each.picture for each in journal.corrections()}
+    assert held == {f"task {task} image" for task in fake.annotations}
+    for name in versions.names:
+        assert versions.get(name).card.concepts == ("thing",)
+    assert versions.current is not None
+    assert not leftovers_in(tmp_path)
+    assert fake.doubled == []
