@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import re
 import time
@@ -14,10 +13,13 @@ import httpx2
 from labelstudio_backend.tokens import TokenError, Tokens
 from ovseg_annotate.errors import FormatError, OvsegError
 from ovseg_annotate.formats.fields import Field, parse_json
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.web.retries import Patience, asked_wait, is_busy, was_not_taken
 
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _TAG = re.compile(r"<[^>]*>")
+_LARGEST = 64 * 2**20  # bytes of an answer; a page of 100 tasks has a few of them a task
+_OF_THE_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _SHOWN = 500  # characters of an answer in an error
 
 
@@ -94,13 +96,45 @@ class RestClient:
     def _once(self, request: httpx2.Request) -> httpx2.Response | httpx2.TransportError:
         try:
             request.headers["Authorization"] = self._tokens.header()
-            return self._client.send(request)
+            return self._received(request)
         except httpx2.TransportError as error:
             return error
         except TokenError as error:
             if isinstance(error.__cause__, httpx2.TransportError):
                 return error.__cause__  # the server is away, not the token wrong
             raise
+
+    def _received(self, request: httpx2.Request) -> httpx2.Response:
+        """The whole answer, unless it has no end in time or in size; unpacked it counts, too."""
+        ends_at = time.monotonic() + self._patience.longest_answer
+        content = bytearray()
+        response = self._client.send(request, stream=True)
+        try:
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > _LARGEST:
+                    raise LabelStudioError(
+                        f"{self._said(request, response)} with more than {_LARGEST:,} bytes; is "
+                        f"{request.url.host} a Label Studio server?",
+                        response.status_code,
+                    )
+                if time.monotonic() > ends_at:
+                    raise httpx2.ReadTimeout(
+                        f"it sent {len(content):,} bytes in {self._patience.longest_answer:g} s "
+                        "and had not ended"
+                    )
+        except httpx2.DecodingError as error:
+            raise LabelStudioError(
+                f"{self._said(request, response)} with a damaged body ({error}); is "
+                f"{request.url.host} a Label Studio server?",
+                response.status_code,
+            ) from error
+        finally:
+            response.close()
+        plain = [each for each in response.headers.items() if each[0] not in _OF_THE_TRANSFER]
+        return httpx2.Response(
+            response.status_code, headers=plain, content=bytes(content), request=request
+        )
 
     def _refusal(self, request: httpx2.Request, response: httpx2.Response) -> LabelStudioError:
         said = f"{self._said(request, response)}: {_shown(response)}"
@@ -137,7 +171,7 @@ def _answer(response: httpx2.Response, request: httpx2.Request) -> Field:
 def _shown(response: httpx2.Response) -> str:
     """What the server says is wrong, without what surrounds it."""
     try:
-        texts = list(_texts(json.loads(response.content)))
+        texts = list(_texts(json_value(response.content)))
     except ValueError:
         texts = [response.text]
     text = " ".join(_TAG.sub("", " ".join(texts)).split())

@@ -23,6 +23,7 @@ class Patience:
     first_wait: float = 0.5  # s before the second attempt; each later wait is twice as long
     longest_wait: float = 30.0  # s between two attempts, unless the server asks for more
     longest_asked: float = 120.0  # s that a server may ask for in Retry-After
+    longest_answer: float = 180.0  # s that one answer may take to arrive, however it drips
 
     def wait(self, attempt: int, asked: float | None, chance: float) -> float:
         """Seconds after attempt number `attempt` (from 1); `chance` from 0 to 1 spreads clients."""

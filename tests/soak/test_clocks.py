@@ -15,10 +15,10 @@ import httpx2
 import pytest
 import torch
 from annotated_samples import annotated, fingerprint, picture, settings
-from labelstudio_backend.retries import Patience, asked_wait
 
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.run_folder import RunFolder
+from ovseg_annotate.web.retries import Patience, asked_wait
 
 FAR = (0.0, 1e9, 4e9)  # s since 1970: long ago, some time ago, in the next century
 YEARS = timedelta(days=5000)

@@ -40,6 +40,10 @@ def picture(number: int) -> Image:
     return from_array(pixels)
 
 
+def plain_session() -> Session:
+    return Session(FakeEngine(), CPU, FeatureStore(memory_bytes=0))
+
+
 def as_bytes(annotation: Annotation) -> bytes:
     label_map = annotation.label_map
     return b"".join(each.tobytes() for each in (label_map.labels, label_map.confidence))
@@ -66,7 +70,7 @@ def damage(folder: Path, chance: random.Random) -> None:
 
 def test_kept_features_may_be_damaged_at_any_time(tmp_path: Path, effort: Effort) -> None:
     chance = effort.chance("features")
-    expected = [as_bytes(Session(FakeEngine(), CPU).annotate(picture(n), WORDS)) for n in range(4)]
+    expected = [as_bytes(plain_session().annotate(picture(n), WORDS)) for n in range(4)]
     store = FeatureStore(memory_bytes=0, folder=tmp_path)
     session = Session(FakeEngine(), CPU, store)
     for _ in range(effort.rounds(short=30, long=400)):
@@ -96,7 +100,7 @@ class FailingDevice(FakeEngine):
 
 def test_a_device_that_runs_out_of_memory_gives_the_same_bytes(effort: Effort) -> None:
     chance = effort.chance("memory")
-    expected = [as_bytes(Session(FakeEngine(), CPU).annotate(picture(n), WORDS)) for n in range(6)]
+    expected = [as_bytes(plain_session().annotate(picture(n), WORDS)) for n in range(6)]
     for _ in range(effort.rounds(short=3, long=60)):
         engine = FailingDevice(out_of_memory={chance.randrange(1, 12) for _ in range(2)})
         session = Session(engine, CPU, FeatureStore(memory_bytes=0))
@@ -109,7 +113,7 @@ def test_a_device_that_fails_costs_one_picture_and_says_which(
 ) -> None:
     chance = effort.chance("device")
     paths = [picture_file(tmp_path / f"{number}.png", (255, number, 0)) for number in range(8)]
-    whole = Session(FakeEngine(), CPU).annotate_many(paths, WORDS)
+    whole = plain_session().annotate_many(paths, WORDS)
     expected = [as_bytes(each.annotation) for each in whole if each.annotation is not None]
     for _ in range(effort.rounds(short=3, long=60)):
         engine = FailingDevice(fails={chance.randrange(1, 9)})

@@ -12,8 +12,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx2
+import pytest
 from effort import Effort
 from fake_label_studio import PROJECT, UID
 from learning_desk import CONFIG, answered, label_studio
@@ -34,23 +36,25 @@ def free_port() -> int:
         return int(bound.getsockname()[1])
 
 
+Process: TypeAlias = subprocess.Popen[str]
+
+
 @contextmanager
 def served(label_studio_url: str, data: Path) -> Iterator[tuple[httpx2.Client, Process]]:
     port = free_port()
-    with started((DRIVER, label_studio_url, data, port, TASKS)) as process:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    with (
+        started((DRIVER, label_studio_url, data, port, TASKS)) as process,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
 
-            def answers() -> bool:
-                with suppress(httpx2.TransportError):
-                    return client.get("/health").status_code == 200
-                return False
+        def answers() -> bool:
+            with suppress(httpx2.TransportError):
+                return client.get("/health").status_code == 200
+            return False
 
-            ended = when(answers, process)
-            assert not ended, process.stderr and process.stderr.read()
-            yield client, process
-
-
-Process = subprocess.Popen[str]
+        ended = when(answers, process)
+        assert not ended, process.stderr and process.stderr.read()
+        yield client, process
 
 
 def suggestions(client: httpx2.Client) -> object:
@@ -71,12 +75,14 @@ def event(action: str) -> bytes:
     return json.dumps({"action": action, "project": {"id": PROJECT}}).encode()
 
 
+@pytest.mark.soak  # every start of a server takes seconds
+@pytest.mark.timeout(900)
 def test_learning_goes_on_and_answers_stay_the_same(tmp_path: Path, effort: Effort) -> None:
     chance = effort.chance("serve")
     fake = label_studio(TASKS)
     folder = learning_folder(tmp_path, Settings().label_studio_url, UID)
     with listening(fake.app) as url:
-        for number in range(1, effort.rounds(short=2, long=9)):
+        for number in range(1, effort.rounds(short=2, long=7)):
             with served(url, tmp_path) as (client, process):
                 answered(fake, number)
                 client.post("/webhook", content=event("ANNOTATION_CREATED"))
@@ -103,7 +109,7 @@ def test_learning_goes_on_and_answers_stay_the_same(tmp_path: Path, effort: Effo
         held = {each.picture for each in journal.corrections()}
     assert held == {f"task {task} image" for task in fake.annotations}
     for name in versions.names:
-        assert versions.get(name).card.concepts == ("thing",)
+        assert versions.get(name).lesson.concepts[0] == "thing"
     assert versions.current is not None
     assert not leftovers_in(tmp_path)
     assert fake.doubled == []
