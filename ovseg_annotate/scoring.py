@@ -270,8 +270,10 @@ class Scorer:
         normalised = (windows.permute(0, 3, 1, 2).float() / 255.0 - mean) / std
         with self.device_lock:
             features = self._engine.encode_image(normalised.to(where.dtype))
+        # In the order of a store: kernels round differently over tensors that lie otherwise, and a
+        # picture whose features were kept would get another last bit.
         return self._engine.features_kind(
-            **{name: tensor.cpu() for name, tensor in tensors_of(features).items()}
+            **{name: tensor.cpu().contiguous() for name, tensor in tensors_of(features).items()}
         )
 
     def _on_device(self, features: object) -> object:
