@@ -81,7 +81,7 @@ class Opened:
     weights: str  # sha256
     annotator: Annotator
     session: SessionOptions | None = None  # that it was opened with; None: those of the request
-    close: Callable[[], None] = lambda: None
+    close: Callable[[], None] = lambda: None  # lets go of the model
 
 
 # Loads the model; what it returns asks the second argument between two steps whether to stop.

@@ -6,6 +6,7 @@ import importlib.util
 
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.lessons.model_names import split_model
 from ovseg_annotate.server.settings import ServeOptions
 
 _NEEDED = ("starlette", "uvicorn")
@@ -17,6 +18,12 @@ def serve(server: ServeOptions, session: SessionOptions) -> None:
     if missing:
         raise OptionError(
             f'{", ".join(missing)} is not installed; run: pip install "ovseg-annotate[server]"'
+        )
+    model, version = split_model(session.model)
+    if version is not None:
+        raise OptionError(
+            f"a server runs a model as it came: start it with --model {model}, and name the version "
+            f"where it is used: ovseg annotate --server ... --model {session.model}"
         )
     from ovseg_annotate.server.serving import serve as run  # noqa: PLC0415  imports torch
     from ovseg_annotate.web.background import (  # noqa: PLC0415  imports torch

@@ -51,7 +51,7 @@ class Ask:
     accept: str = "application/json"
 
 
-Sent: TypeAlias = httpx2.Response | httpx2.TransportError
+Sent: TypeAlias = httpx2.Response | httpx2.RequestError
 
 
 class Missing(Exception):  # noqa: N818  an answer, not a fault
@@ -128,13 +128,13 @@ class Connection:
         url = self.address.url + ask.path
         try:
             return self._client.request(ask.method, url, content=ask.body, headers=headers)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return error
 
     def _follow(self, name: str, progress: Callable[[Progress], None], sent: Future[Sent]) -> None:
         """Pass on what the server tells of a request, as long as somebody waits for it."""
         url = f"{self.address.url}/jobs/{name}/events"
-        with suppress(httpx2.TransportError), self._client.stream("GET", url) as events:
+        with suppress(httpx2.RequestError), self._client.stream("GET", url) as events:
             for line in events.iter_lines():
                 if sent.done():
                     return

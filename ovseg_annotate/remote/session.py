@@ -38,13 +38,12 @@ from ovseg_annotate.wire.questions import (
     AnnotateQuestion,
     EvidenceQuestion,
     ExamplesQuestion,
-    Model,
     PickQuestion,
     Question,
-    Sight,
     TextQuestion,
     VectorQuestion,
 )
+from ovseg_annotate.wire.subjects import Model, Sight
 
 if TYPE_CHECKING:
     from ovseg_annotate.text.bank import TextBank

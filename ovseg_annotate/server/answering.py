@@ -29,13 +29,12 @@ from ovseg_annotate.wire.questions import (
     AnnotateQuestion,
     EvidenceQuestion,
     ExamplesQuestion,
-    Model,
     PickQuestion,
     Question,
-    Sight,
     TextQuestion,
     VectorQuestion,
 )
+from ovseg_annotate.wire.subjects import Model, Sight
 
 JSON = "application/json"
 

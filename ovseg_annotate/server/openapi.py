@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 from ovseg_annotate._version import __version__
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.card import EngineCard
 from ovseg_annotate.image import ReadingOptions
-from ovseg_annotate.options import option_types
 from ovseg_annotate.pointing.picking import PickOptions
 from ovseg_annotate.region_options import RegionOptions
+from ovseg_annotate.server.schemas import Plain, object_of, schema_of
 from ovseg_annotate.wire.packets import MEDIA_TYPE
 
-Plain: TypeAlias = dict[str, Any]
-
-_PLAIN = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _OPTIONS = (AnnotateOptions, ReadingOptions, RegionOptions, PickOptions)
 _DIGEST: Plain = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _WORDS: Plain = {"type": "string", "description": "Concepts in the grammar: car: sedan; road; -sky"}
@@ -219,10 +211,10 @@ def _schemas() -> Plain:
     texts = {"type": "string"}
     whole = {"type": "integer", "minimum": 0}
     return {
-        "Health": _object(
+        "Health": object_of(
             {"status": {"const": "UP"}, "model": {"enum": ["loading", "ready", "failed"]}}
         ),
-        "Model": _object(
+        "Model": object_of(
             {
                 "model": texts,
                 "precision": texts,
@@ -231,10 +223,10 @@ def _schemas() -> Plain:
                 "card": schema_of(EngineCard, required=True),
             }
         ),
-        "Image": _object({"image": _DIGEST, "bytes": whole}),
-        "Received": _object({"bytes": whole}),
-        "Reference": _object({"reference": {"type": "string", "maxLength": 8192}}),
-        "Problem": _object(
+        "Image": object_of({"image": _DIGEST, "bytes": whole}),
+        "Received": object_of({"bytes": whole}),
+        "Reference": object_of({"reference": {"type": "string", "maxLength": 8192}}),
+        "Problem": object_of(
             {"detail": texts, "request_id": texts, "kind": texts, "missing": texts},
             required=("detail", "request_id"),
         ),
@@ -246,7 +238,9 @@ def _schemas() -> Plain:
         "Mark": _marks(),
         **{kind.__name__: schema_of(kind, required=False) for kind in _OPTIONS},
         **{
-            name.capitalize() + "Question": _object({**fields, **_MODEL_FIELDS}, required=required)
+            name.capitalize() + "Question": object_of(
+                {**fields, **_MODEL_FIELDS}, required=required
+            )
             for name, (_, fields, required) in _QUESTIONS.items()
         },
     }
@@ -255,7 +249,7 @@ def _schemas() -> Plain:
 def _marks() -> Plain:
     number, side = {"type": "number"}, {"type": "integer", "minimum": 1}
     common = {"concept": {"type": "string"}, "positive": {"type": "boolean"}}
-    mask = _object(
+    mask = object_of(
         {
             "box": {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4},
             "counts": {"type": "string"},
@@ -264,7 +258,7 @@ def _marks() -> Plain:
 
     def mark(kind: str, own: Plain) -> Plain:
         fields = {"kind": {"const": kind}, **own, **common}
-        return _object(fields, required=("kind", "concept", *own))
+        return object_of(fields, required=("kind", "concept", *own))
 
     return {
         "oneOf": [
@@ -273,38 +267,3 @@ def _marks() -> Plain:
             mark("area", {"height": side, "width": side, "mask": mask}),
         ]
     }
-
-
-def _object(fields: Mapping[str, Any], required: Sequence[str] | None = None) -> Plain:
-    return {
-        "type": "object",
-        "properties": dict(fields),
-        "required": list(fields if required is None else required),
-        "additionalProperties": False,
-    }
-
-
-def schema_of(kind: type[Any], *, required: bool) -> Plain:
-    """The schema of a frozen dataclass of options or of facts."""
-    found = {name: _schema(wanted) for name, wanted in option_types(kind).items()}
-    return _object(found, None if required else ())
-
-
-def _schema(wanted: Any) -> Plain:  # noqa: PLR0911  one a kind
-    origin, parts = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin in (types.UnionType, typing.Union):
-        return {"anyOf": [_schema(part) for part in parts]}
-    if origin is tuple:
-        whole: Plain = {"type": "array", "items": _schema(parts[0])}
-        if parts[-1] is not Ellipsis:
-            whole |= {"minItems": len(parts), "maxItems": len(parts)}
-        return whole
-    if origin is typing.Literal:
-        return {"enum": list(parts)}
-    if wanted is type(None):
-        return {"type": "null"}
-    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-        return schema_of(wanted, required=False)
-    if issubclass(wanted, enum.Enum):
-        return {"enum": [member.value for member in wanted]}
-    return {"type": _PLAIN[wanted]}

@@ -33,7 +33,8 @@ from ovseg_annotate.web.problems import problem
 from ovseg_annotate.web.work import Stopped, WorkQueue
 from ovseg_annotate.wire.limits import Limits
 from ovseg_annotate.wire.packets import MEDIA_TYPE
-from ovseg_annotate.wire.questions import Question, digest_in
+from ovseg_annotate.wire.questions import Question
+from ovseg_annotate.wire.subjects import digest_in
 
 WARNINGS = "X-Ovseg-Warnings"
 

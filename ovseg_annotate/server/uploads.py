@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from ovseg_annotate.errors import CacheError
 from ovseg_annotate.whole_files import remove_leftovers, whole_file
-from ovseg_annotate.wire.questions import DIGEST
+from ovseg_annotate.wire.subjects import DIGEST
 
 _log = logging.getLogger(__name__)
 

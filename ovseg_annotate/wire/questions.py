@@ -6,64 +6,22 @@ question is small, however often it is asked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import ClassVar, Protocol, TypeAlias, TypeVar
+from typing import ClassVar, Protocol, TypeAlias
 
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import FormatError, listed_by_nearness
 from ovseg_annotate.formats.fields import Field
-from ovseg_annotate.image import ReadingOptions
-from ovseg_annotate.options import read_options
 from ovseg_annotate.pointing.marks import Mark
 from ovseg_annotate.pointing.picking import PickOptions
 from ovseg_annotate.region_options import RegionOptions
 from ovseg_annotate.vocabulary import Vocabulary
 from ovseg_annotate.wire.limits import Limits
 from ovseg_annotate.wire.marks import marks_of, plain_mark
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
+from ovseg_annotate.wire.subjects import Model, Sight, found_digest, options_in
 
 Box: TypeAlias = tuple[float, float, float, float]
-Options = TypeVar("Options")
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Which model is meant; a server that runs another one must not answer."""
-
-    weights: str | None = None  # EngineCard.weights_digest; None: whatever there is
-    lesson: str | None = None  # sha256 of an uploaded lesson
-    patient: bool = False  # nobody waits at a screen: others go first
-
-    @classmethod
-    def read(cls, source: Field) -> Model:
-        weights, patient = source.find("weights"), source.find("patient")
-        return cls(
-            None if weights is None else weights.text(),
-            _found_digest(source, "lesson"),
-            patient is not None and _truth(patient),
-        )
-
-    def plain(self) -> dict[str, object]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Which picture is meant, and how its file is read."""
-
-    image: str  # sha256 of the upload
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
-
-    @classmethod
-    def read(cls, source: Field, limits: Limits) -> Sight:
-        reading = _options(source, "reading", ReadingOptions)
-        return cls(digest_in(source.get("image")), limits.of(reading))
-
-    def plain(self) -> dict[str, object]:
-        return asdict(self)
 
 
 class Question(Protocol):
@@ -98,9 +56,9 @@ class AnnotateQuestion:
         return cls(
             Sight.read(source, limits),
             Vocabulary.parse(source.get("vocabulary").text()),
-            _options(source, "options", AnnotateOptions),
-            _found_digest(source, "examples"),
-            _options(source, "regions", RegionOptions),
+            options_in(source, "options", AnnotateOptions),
+            found_digest(source, "examples"),
+            options_in(source, "regions", RegionOptions),
             None if name is None else name.text(),
             Model.read(source),
         )
@@ -134,7 +92,7 @@ class ExamplesQuestion:
         return cls(
             Sight.read(source, limits),
             marks_of(source.get("marks"), limits.pixels),
-            _options(source, "options", AnnotateOptions),
+            options_in(source, "options", AnnotateOptions),
             Model.read(source),
         )
 
@@ -163,7 +121,7 @@ class PickQuestion:
         return cls(
             Sight.read(source, limits),
             marks_of(source.get("marks"), limits.pixels),
-            _options(source, "options", PickOptions),
+            options_in(source, "options", PickOptions),
             None if words is None else Vocabulary.parse(words.text()),
             Model.read(source),
         )
@@ -192,7 +150,7 @@ class VectorQuestion:
     def read(cls, source: Field, limits: Limits) -> VectorQuestion:
         _check_names(source, cls)
         sight = Sight.read(source, limits)
-        return cls(sight, _options(source, "options", AnnotateOptions), Model.read(source))
+        return cls(sight, options_in(source, "options", AnnotateOptions), Model.read(source))
 
     def plain(self) -> dict[str, object]:
         return {**self.sight.plain(), **self.model.plain(), "options": asdict(self.options)}
@@ -220,7 +178,7 @@ class EvidenceQuestion:
         return cls(
             Sight.read(source, limits),
             Vocabulary.parse(source.get("vocabulary").text()),
-            _options(source, "options", AnnotateOptions),
+            options_in(source, "options", AnnotateOptions),
             (left, top, right, bottom),
             Model.read(source),
         )
@@ -261,13 +219,6 @@ class TextQuestion:
         return {**self.model.plain(), **asked}
 
 
-def digest_in(source: Field) -> str:
-    """A sha256 in 64 hexadecimal digits of lower case."""
-    if not DIGEST.fullmatch(source.text()):
-        raise source.wrong("the sha256 of an upload, 64 hexadecimal digits in lower case")
-    return source.text()
-
-
 def field_names(kind: type[object]) -> tuple[str, ...]:
     """The members of the JSON of a question."""
     names: list[str] = []
@@ -287,23 +238,3 @@ def _check_names(source: Field, kind: type[object]) -> None:
                 f"{source.where}: unknown field {name!r}; there is: "
                 f"{listed_by_nearness(name, known)}"
             )
-
-
-def _found_digest(source: Field, name: str) -> str | None:
-    found = source.find(name)
-    return None if found is None else digest_in(found)
-
-
-def _truth(source: Field) -> bool:
-    if not isinstance(source.value, bool):
-        raise source.wrong("true or false")
-    return source.value
-
-
-def _options(source: Field, name: str, kind: type[Options]) -> Options:
-    found = source.find(name)
-    if found is None:
-        return kind()
-    if not isinstance(found.value, dict):
-        raise found.wrong("an object {...}")
-    return read_options(kind, found.value)

@@ -18,6 +18,7 @@ from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.cli.annotate import RunOptions, annotate
 from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.queue import DeviceOptions, QueueOptions, queue_with
+from ovseg_annotate.cli.serve import serve
 from ovseg_annotate.cli.sessions import (
     RemoteOptions,
     SessionOptions,
@@ -28,6 +29,7 @@ from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.regions import RegionOptions
+from ovseg_annotate.server.settings import ServeOptions
 
 
 @pytest.fixture
@@ -96,6 +98,11 @@ def test_what_only_the_server_can_do_is_refused(
 ) -> None:
     with pytest.raises(OptionError, match=told):
         chosen_session(options, remote)
+
+
+def test_a_version_is_for_clients_to_name() -> None:
+    with pytest.raises(OptionError, match="start it with --model naclip@mini, and name"):
+        serve(ServeOptions(), SessionOptions(model="naclip@mini+streets.lesson"))
 
 
 def test_a_run_of_another_model_is_not_gone_on_with(remote: RemoteOptions) -> None:

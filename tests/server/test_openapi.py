@@ -23,11 +23,11 @@ from ovseg_annotate.wire.questions import (
     ExamplesQuestion,
     PickQuestion,
     Question,
-    Sight,
     TextQuestion,
     VectorQuestion,
     field_names,
 )
+from ovseg_annotate.wire.subjects import Sight
 
 DOCUMENT = description()
 JSON = "application/json"

@@ -23,13 +23,12 @@ from ovseg_annotate.wire.questions import (
     AnnotateQuestion,
     EvidenceQuestion,
     ExamplesQuestion,
-    Model,
     PickQuestion,
     Question,
-    Sight,
     TextQuestion,
     VectorQuestion,
 )
+from ovseg_annotate.wire.subjects import Model, Sight
 
 LIMITS = Limits(pixels=10_000, bytes=10_000)
 DIGEST, OTHER = "a" * 64, "0123456789abcdef" * 4
