@@ -22,8 +22,8 @@ def serve(server: ServeOptions, session: SessionOptions) -> None:
     model, version = split_model(session.model)
     if version is not None:
         raise OptionError(
-            f"a server runs a model as it came: start it with --model {model}, and name the version "
-            f"where it is used: ovseg annotate --server ... --model {session.model}"
+            f"a server runs a model as it came: start it with --model {model}, and name the "
+            f"version where it is used: ovseg annotate --server ... --model {session.model}"
         )
     from ovseg_annotate.server.serving import serve as run  # noqa: PLC0415  imports torch
     from ovseg_annotate.web.background import (  # noqa: PLC0415  imports torch
