@@ -22,9 +22,10 @@ from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.datasets.scenes import SceneRules, draw_scene
 from ovseg_annotate.fleet.pictures import FleetPicture
 from ovseg_annotate.fleet.plan import planned
+from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.image import ReadingOptions, image_of_bytes
-from ovseg_annotate.lake import Answer, FileState, Lake, Storage
+from ovseg_annotate.lake import Answer, FileState, Lake, LakeReader, Storage
 from ovseg_annotate.regions import AnnotatedImage, RegionOptions
 from ovseg_annotate.run_folder import RunSettings
 from ovseg_annotate.vocabulary import Vocabulary
@@ -35,7 +36,7 @@ PAGE = ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- begin: benchmarks/scale.py --page -->", "<!-- end -->"
 
 WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
-PICTURES = 24
+PICTURES = 16
 PLANNED = 50_000
 PART = 64
 MODEL = "naclip@mini"
@@ -46,8 +47,8 @@ DECODING, TOWER = "scale: decoding, 512 px, one thread", "scale: tower to label 
 OUTLINING, WRITING = "scale: label map to regions, 512 px", "scale: rows to Parquet"
 PLANNING, PLAN_MEMORY = "scale: planning", "scale: planning, memory"
 CACHE, REGIONS = "scale: kept features, 512 px, naclip@mini", "scale: regions a picture"
-READ_KB = "fleet, bytes read a picture of 512 px"
-WRITTEN_KB = "fleet, bytes written a picture of 512 px"
+READ, WRITTEN = "scale: read a picture of 512 px", "scale: written a picture"
+CONVERSION = "scale: lake to COCO"
 OBJECTS_A_PART = 3
 
 
@@ -106,6 +107,7 @@ def measure() -> None:
         tell(OUTLINING, 1000 * outlining, "ms")
         tell(REGIONS, sum(len(each.regions) for each in answers) / len(answers), "regions")
         tell(CACHE, kept / PICTURES / 1e6, "MB")
+        tell(READ, sum(map(len, files)) / PICTURES / 1e3, "kB")
         report_lake(Path(folder) / "lake", answers)
 
 
@@ -119,6 +121,11 @@ def report_lake(folder: Path, answers: list[AnnotatedImage]) -> None:
     started = time.perf_counter()
     lake.write_part(part)
     tell(WRITING, 1000 * (time.perf_counter() - started) / len(part), "ms")
+    written = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    tell(WRITTEN, written / len(part) / 1e3, "kB")
+    started = time.perf_counter()
+    format_named("coco").write(LakeReader(str(folder)).images(), folder.parent / "coco")
+    tell(CONVERSION, len(part) / (time.perf_counter() - started), "pictures/s")
     pictures = [
         FleetPicture(f"{number:09}.png", FileState(f"s3://bucket/{number:09}.png", 1, "1"))
         for number in range(PLANNED)
@@ -178,8 +185,6 @@ class Costs:
         self._of = measured
         self.core = sum(measured[name] for name in (DECODING, TOWER, OUTLINING, WRITING)) / 1000
         self.beside_gpu = self.core - measured[TOWER] / 1000  # core seconds a picture
-        million = next(name for name in measured if name.endswith("COCO, regions a second"))
-        self.conversion = measured[million]  # regions/s
 
     def stages(self) -> Iterator[tuple[str, str]]:
         for name in (DECODING, TOWER, OUTLINING, WRITING):
@@ -189,7 +194,7 @@ class Costs:
     def rows(self, count: int) -> list[str]:
         of, files = self._of, count / PART
         gpu_rate = min(GPU_RATE.value, GPU_CORES.value / self.beside_gpu)
-        read, written = (count * of[name] * 1e3 for name in (READ_KB, WRITTEN_KB))
+        read, written = (count * of[name] * 1e3 for name in (READ, WRITTEN))
         people = count * CORRECTED.value * SECONDS.value / 3600
         uploads = files * OBJECTS_A_PART
         requests = (uploads * PUTS.value + count * GETS.value) / 1e6
@@ -204,7 +209,7 @@ class Costs:
             f"{uploads:.2g}",
             amount(count * of[CACHE] * 1e6),
             f"{duration(count / of[PLANNING])}, {amount(count * of[PLAN_MEMORY])}",
-            duration(count * of[REGIONS] / self.conversion),
+            duration(count / of[CONVERSION]),
             f"{people:,.0f} h, {dollars(people * PERSON_HOUR.value)}",
         ]
 
