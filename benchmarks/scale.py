@@ -13,7 +13,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image as Pillow
@@ -39,6 +39,7 @@ WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
 PICTURES = 16
 PLANNED = 50_000
 PART = 64
+NAMES = tuple(f"a/{number:02}.png" for number in range(PART))
 MODEL = "naclip@mini"
 COUNTS = (10**5, 10**7, 10**9)
 DAY = 86_400.0  # s
@@ -115,8 +116,8 @@ def report_lake(folder: Path, answers: list[AnnotatedImage]) -> None:
     """Writing a part, and planning beside a lake that holds everything already."""
     lake = Lake.adopted(Storage(str(folder)), settings(), 4096, replace=False)
     part = [
-        Answer(f"{number}.png", FileState(f"{number}.png", 1, "1"), "0" * 64, answer)
-        for number, answer in zip(range(PART), answers * PART, strict=False)
+        Answer(name, FileState(name, 1, "1"), "0" * 64, replace(answer, name=name))
+        for name, answer in zip(NAMES, answers * PART, strict=False)
     ]
     started = time.perf_counter()
     lake.write_part(part)
@@ -189,7 +190,7 @@ class Costs:
     def stages(self) -> Iterator[tuple[str, str]]:
         for name in (DECODING, TOWER, OUTLINING, WRITING):
             share = self._of[name] / 1000 / self.core
-            yield name.removeprefix("scale: "), f"{self._of[name]:.3g} ms | {share:.1%}"
+            yield name.removeprefix("scale: "), f"{number(self._of[name])} ms | {share:.1%}"
 
     def rows(self, count: int) -> list[str]:
         of, files = self._of, count / PART
@@ -199,14 +200,14 @@ class Costs:
         uploads = files * OBJECTS_A_PART
         requests = (uploads * PUTS.value + count * GETS.value) / 1e6
         return [
-            f"{count * self.core / DAY:.3g}",
+            number(count * self.core / DAY),
             dollars(count * self.core / 3600 * CPU_HOUR.value),
-            f"{count / gpu_rate / DAY:.3g}",
+            number(count / gpu_rate / DAY),
             dollars(count / gpu_rate / 3600 * GPU_HOUR.value),
             amount(read),
             amount(written),
             f"{dollars(written / 1e9 * STORED.value)} a month, {dollars(requests)} once",
-            f"{uploads:.2g}",
+            number(uploads),
             amount(count * of[CACHE] * 1e6),
             f"{duration(count / of[PLANNING])}, {amount(count * of[PLAN_MEMORY])}",
             duration(count / of[CONVERSION]),
@@ -252,6 +253,10 @@ def amount(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count / 1e3:.3g} kB"
+
+
+def number(count: float) -> str:
+    return f"{count:,.0f}" if count >= 100 else f"{count:.3g}"
 
 
 def dollars(count: float) -> str:
