@@ -9,12 +9,13 @@ TOLD := OVSEG_LABEL_STUDIO_PYTHON=$(CURDIR)/$(LABEL_STUDIO)/bin/python
 DISPLAYED := $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run --auto-servernum --server-args="-screen 0 1400x1000x24"')
 PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test soak lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    draw pictures, annotate them with the bundled model, make a page of them"
 	@echo "make test    all tests"
+	@echo "make soak    kills, full disks, hostile files: a quarter of an hour of bad days"
 	@echo "make lint    ruff, mypy --strict and import-linter"
 	@echo "make bench   measure; writes benchmarks/results.json and docs/benchmarks.md"
 	@echo "make clean   remove what these commands made"
@@ -49,6 +50,13 @@ demo: $(VENV)/made-install
 
 test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
 	$(TOLD) $(DISPLAYED) $(BIN)/python -m pytest
+
+# Every file here knows a long form; tests of others that are marked `soak` are added by name.
+SOAK := tests/soak tests/hostile
+SEED :=
+
+soak: $(VENV)/made-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
 
 lint: $(VENV)/made-dev
 	$(BIN)/ruff check .

@@ -29,6 +29,8 @@ from ovseg_annotate.web.retries import Patience
 
 QUICK = Patience(attempts=3, first_wait=0.01, longest_wait=0.02, longest_answer=0.5)
 
+BOMB = gzip.compress(bytes(2**28), 1)
+
 
 async def dripping() -> AsyncIterator[bytes]:
     while True:
@@ -42,7 +44,7 @@ def packed(content: bytes) -> Response:
 
 ANSWERS: dict[str, Callable[[], Response]] = {
     "drips": lambda: StreamingResponse(dripping(), media_type="application/json"),
-    "unpacks to a gibibyte": lambda: packed(gzip.compress(bytes(2**30), 1)),
+    "unpacks a thousandfold": lambda: packed(BOMB),
     "is a page": lambda: HTMLResponse("<html>please log in</html>"),
     "is nested": lambda: Response("[" * 100_000, media_type="application/json"),
     "is no gzip": lambda: packed(b"no gzip"),
