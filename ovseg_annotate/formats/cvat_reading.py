@@ -61,7 +61,8 @@ def xml_elements(path: Path, wanted: tuple[str, ...]) -> Iterator[Element]:
             yield from collector.taken()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from error
-    except expat.ExpatError as error:
+    # Of an encoding that Python does not know, or has no single bytes for, the parser says more.
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise FormatError(f"{path} is not valid XML: {error}; it may be truncated") from error
 
 

@@ -74,6 +74,8 @@ CVAT = {
     "an endless ellipse": cvat('<ellipse label="car" cx="1" cy="1" rx="1e20" ry="1"/>'),
     "a box beyond numbers": cvat('<box label="car" xtl="-1e308" ytl="0" xbr="1e308" ybr="1"/>'),
     "a scribble": cvat(f'<polygon label="car" points="{star(2000)}"/>', size=2000),
+    "an unknown encoding": '<?xml version="1.0" encoding="utf-0"?>' + cvat(""),
+    "an encoding of many bytes": '<?xml version="1.0" encoding="cp932"?>' + cvat(""),
     "two long names": cvat(f'<box label="{"ab" * 30_000}" xtl="0" ytl="0" xbr="1" ybr="1"/>'),
 }
 

@@ -46,6 +46,6 @@ def test_hostile_files_are_read_or_refused_by_name(
 
 def seeds(name: str, effort: Effort) -> Iterator[random.Random]:
     """One source of chance an input; a failure is repeated with the number it prints."""
-    for number in range(effort.rounds(short=25, long=1500)):
+    for number in range(effort.rounds(short=25, long=600)):
         print(f"{name}: input {number} of seed {effort.seed}")  # noqa: T201  shown when it fails
         yield random.Random(f"{effort.seed} {name} {number}")  # noqa: S311

@@ -59,7 +59,7 @@ def test_no_request_makes_the_server_fail(
     client: TestClient, uploads: Path, operation: str, effort: Effort
 ) -> None:
     chance = effort.chance(operation)
-    for number in range(effort.rounds(short=12, long=500)):
+    for number in range(effort.rounds(short=12, long=200)):
         print(f"{operation}: request {number} of seed {effort.seed}")  # noqa: T201  when it fails
         request = FUZZER.request(OPERATIONS[operation], chance)
         with guarded(uploads, bounds=Bounds(seconds=8.0, memory=512 * 2**20)):
