@@ -106,6 +106,16 @@ class LabelStudio:
             task_count=found.get("task_number").whole(),
         )
 
+    def has_project(self, project: int) -> bool:
+        """Whether it is there, and not deleted meanwhile."""
+        try:
+            self._client.get(f"/api/projects/{project}/")
+        except LabelStudioError as error:
+            if error.status == _NOT_FOUND:
+                return False
+            raise
+        return True
+
     def show_predictions_of(self, project: int, model_version: str) -> None:
         """Choose whose predictions annotators are shown and tasks are ordered by."""
         self._client.patch(f"/api/projects/{project}/", {"model_version": model_version})

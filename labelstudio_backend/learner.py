@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from labelstudio_backend.door_state import states_in
 from labelstudio_backend.errors import LearningError
 from labelstudio_backend.label_config import read_label_config
 from labelstudio_backend.learning import ProjectLearning, Standing, Workshop
+from labelstudio_backend.learning_door import Stops
 from labelstudio_backend.lessons import LEARNING
 from labelstudio_backend.suggest_options import with_extra_params
 
@@ -22,8 +23,8 @@ class Learner:
         self._learn_after = learn_after
         self._opened: dict[str, ProjectLearning] = {}  # by the uid of the project
 
-    def round(self, project: int, stopped: Callable[[], bool], *, asked: bool) -> str:
-        """Take up answers, refresh if asked or if enough came, suggest anew until `stopped`.
+    def round(self, project: int, stops: Stops, *, asked: bool) -> str:
+        """Take up answers, refresh if asked or if enough came, suggest anew until stopped.
 
         Says what came of it.
         """
@@ -34,8 +35,8 @@ class Learner:
         if changed:
             said.append(f"{changed} {'correction' if changed == 1 else 'corrections'} taken up")
         if asked or learning.waiting >= self._learn_after:
-            said.append(learning.refresh(standing).sentence)
-        said.append(learning.renew(standing, stopped))
+            said.append(learning.refresh(standing, stops.all).sentence)
+        said.append(learning.renew(standing, stops.suggesting))
         return "; ".join(filter(None, said)) or "nothing has changed"
 
     def projects(self) -> Iterable[int]:

@@ -7,8 +7,10 @@ messages which are lost, doubled or out of order change nothing.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from labelstudio_backend.label_studio import (
 from labelstudio_backend.lessons import learning_folder
 from labelstudio_backend.memory import Memory
 from labelstudio_backend.push import Push, Pushed, PushOptions
+from labelstudio_backend.rest import LabelStudioError
 from labelstudio_backend.settings import Settings
 from labelstudio_backend.suggest_options import SuggestOptions
 from labelstudio_backend.suggester import Sessions, Suggester, TaskImages
@@ -38,7 +41,10 @@ from ovseg_annotate.image import Image, image_of_bytes
 from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.project import Asked, Project
 from ovseg_annotate.learning_loop.verdict import Verdict
+from ovseg_annotate.scoring import Watch
 from ovseg_annotate.vocabulary import Vocabulary
+
+_LOOK_AGAIN = 1.0  # s, from one question whether a project is still there to the next
 
 _log = logging.getLogger(__name__)
 
@@ -110,15 +116,17 @@ class ProjectLearning:
         self.waiting += changed
         return changed
 
-    def refresh(self, standing: Standing) -> Verdict:
-        """Learn from everything that is written down."""
+    def refresh(self, standing: Standing, stopped: Callable[[], bool]) -> Verdict:
+        """Learn from everything that is written down; `Cancelled` when stopped or deleted."""
         session = self._workshop.sessions.session()
 
         def picture(name: str) -> Image:
             return self._image(name, standing.options)
 
         asked = Asked(self._vocabulary(standing), standing.options.annotate, picture)
-        verdict = self._project.refresh(session, asked)
+        gone = _Deletion(self._workshop.studio, standing.number)
+        watch = Watch(cancel=lambda: stopped() or gone.is_seen())
+        verdict = self._project.refresh(session, asked, watch=watch)
         self.waiting = 0
         return verdict
 
@@ -218,6 +226,23 @@ class ProjectLearning:
             for failure in journal.failures(3):
                 _log.warning("task %d has no suggestion: %s", failure.task, failure.reason)
         return counts
+
+
+class _Deletion:
+    """Whether a project was deleted meanwhile, asked of the server now and then."""
+
+    def __init__(self, studio: LabelStudio, project: int) -> None:
+        self._studio = studio
+        self._project = project
+        self._asked = time.monotonic()
+        self._seen = False
+
+    def is_seen(self) -> bool:
+        if not self._seen and time.monotonic() - self._asked >= _LOOK_AGAIN:
+            with suppress(LabelStudioError):  # a server that is away for a moment deletes nothing
+                self._seen = not self._studio.has_project(self._project)
+            self._asked = time.monotonic()
+        return self._seen
 
 
 def _task_of(name: str) -> int:

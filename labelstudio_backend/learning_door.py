@@ -27,11 +27,19 @@ _ABOUT_ANSWERS = frozenset(
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """What a round in work is asked to give up."""
+
+    all: Callable[[], bool]  # learning, too: the server closes
+    suggesting: Callable[[], bool]  # what is left to suggest: also when another round is due
+
+
 class Rounds(Protocol):
     """Who learns; `learner.Learner` does."""
 
-    def round(self, project: int, stopped: Callable[[], bool], *, asked: bool) -> str:
-        """Learn in a project, and suggest anew until `stopped`; says what came of it."""
+    def round(self, project: int, stops: Stops, *, asked: bool) -> str:
+        """Learn in a project, and suggest anew until stopped; says what came of it."""
 
     def projects(self) -> Iterable[int]:
         """The numbers of all projects that were learnt from before."""
@@ -92,7 +100,7 @@ class LearningDoor:
         return Receipt("noted; nothing is learnt from it")
 
     def close(self) -> None:
-        """Stop suggesting, and let go; what is not done is done after the next start."""
+        """Stop learning and suggesting, and let go; the next start does what is not done."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -138,7 +146,8 @@ class LearningDoor:
 
     def _learn(self, project: int, *, asked: bool) -> None:
         try:
-            said = self._rounds.round(project, lambda: self._is_wanted(project), asked=asked)
+            stops = Stops(self._closes, lambda: self._is_wanted(project))
+            said = self._rounds.round(project, stops, asked=asked)
         except Cancelled:
             return
         except OvsegError as error:
@@ -149,6 +158,10 @@ class LearningDoor:
             _log.exception("learning in project %d failed; this is a defect", project)
         else:
             _log.info("project %d: %s", project, said)
+
+    def _closes(self) -> bool:
+        with self._changed:
+            return self._closing
 
     def _is_wanted(self, project: int) -> bool:
         """Whether the round in work is to stop suggesting, for another one or for good."""

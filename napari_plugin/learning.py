@@ -161,7 +161,7 @@ class Learning:
             sentences.append("what is marked counts from now on")
         if len(project.journal) or not marked:
             monitor.tell(Report("learning from corrections"))
-            verdict = project.refresh(session, self._asked(material, monitor))
+            verdict = project.refresh(session, self._asked(material), watch=watch)
             sentences.append(verdict.sentence)
             switched = None if verdict.version is None else place
         if marked or switched is not None:
@@ -181,10 +181,8 @@ class Learning:
         else:
             project.take(correction_of(answer.painted, material.vocabulary, name))
 
-    def _asked(self, material: Material, monitor: Monitor) -> Asked:
+    def _asked(self, material: Material) -> Asked:
         def picture(name: str) -> Image:
-            if monitor.is_stopped():
-                raise Cancelled("learning was stopped; what was corrected is in the journal")
             if name not in self._pictures:
                 raise ImageError(f"{name} is not open in this window; open it and press Learn")
             return material.read(*self._pictures[name])

@@ -74,6 +74,8 @@ def learn(
     """Learn from all that people answered; a better version suggests for all open pictures."""
     settings = _settings_of(review)
     session = models.session(settings, monitor)
+    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
+
     reader = RunReader(review.folder.path)
 
     def picture(name: str) -> Image:
@@ -88,7 +90,9 @@ def learn(
             project.journal.withdraw(name)
         monitor.tell(Report("learning from corrections"))
         words = Vocabulary.parse(settings.vocabulary)
-        verdict = project.refresh(session, Asked(words, settings.annotate, picture))
+        watch = Watch(cancel=monitor.is_stopped)
+        asked = Asked(words, settings.annotate, picture)
+        verdict = project.refresh(session, asked, watch=watch)
         model = project.model_in_service(settings.model)
     yield News(verdict.sentence)
     if verdict.version is not None:

@@ -58,6 +58,7 @@ class FakeLabelStudio:
     keys: set[str] = field(default_factory=set)  # Authorization headers that came
     backends: list[dict[str, Any]] = field(default_factory=list)
     webhooks: list[dict[str, Any]] = field(default_factory=list)
+    deleted: bool = False  # the project
     backend_problem: str = ""  # why Label Studio cannot reach the backend
     _milestone: tuple[int, threading.Event] | None = None
     _seconds: int = 0
@@ -134,7 +135,7 @@ class FakeLabelStudio:
         return JSONResponse({"release": "1.23.2"})
 
     async def _project(self, request: Request) -> Response:
-        if request.path_params["project"] != PROJECT:
+        if self.deleted or request.path_params["project"] != PROJECT:
             return JSONResponse({"detail": "No Project matches the given query."}, 404)
         if request.method == "PATCH":
             body = await request.json()

@@ -18,6 +18,7 @@ from labelstudio_backend.answers import Answers
 from labelstudio_backend.label_studio import LabelStudio
 from labelstudio_backend.learner import Learner
 from labelstudio_backend.learning import Workshop
+from labelstudio_backend.learning_door import Stops
 from labelstudio_backend.lessons import learning_folder
 from labelstudio_backend.memory import memory_of
 from labelstudio_backend.rest import RestClient
@@ -75,8 +76,14 @@ class Desk:
     def model_version(self) -> str:
         return self.suggester.model_version(CONFIG, {"learn": True}, UID)
 
-    def round(self, *, asked: bool = False, stopped: Callable[[], bool] = NEVER) -> str:
-        return self.learner.round(PROJECT, stopped, asked=asked)
+    def round(
+        self,
+        *,
+        asked: bool = False,
+        stopped: Callable[[], bool] = NEVER,
+        closing: Callable[[], bool] = NEVER,
+    ) -> str:
+        return self.learner.round(PROJECT, Stops(closing, stopped), asked=asked)
 
 
 def label_studio(tasks: int = 6) -> FakeLabelStudio:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,7 +21,11 @@ from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.talk import Talk
 from ovseg_annotate.errors import Cancelled, ImageError, OptionError, RunError
 from ovseg_annotate.image import Image, read_image
-from ovseg_annotate.learning_loop.corrections import corrections_in_export, corrections_in_run
+from ovseg_annotate.learning_loop.corrections import (
+    Correction,
+    corrections_in_export,
+    corrections_in_run,
+)
 from ovseg_annotate.learning_loop.journal import TakenUp
 from ovseg_annotate.learning_loop.project import RUN_PROJECT, Asked, Project, Verdict
 from ovseg_annotate.run_folder import Picture, RunFolder, RunReader, annotate_into, is_run_folder
@@ -81,7 +85,10 @@ def learn_with(
     with _project(folder, dry_run=options.dry_run) as project:
         for warning in project.journal.warnings:
             talk.warn(warning)
-        taken = _take_up(project, reader, options)
+        try:
+            taken = _take_up(project, reader, options, stops)
+        except Cancelled:
+            return _stopped(talk, stops)
         talk.say(f"corrections: {taken.new} new, {taken.known} known, {len(project.journal)} hold")
         if not len(project.journal):
             raise RunError(
@@ -90,8 +97,10 @@ def learn_with(
             )
         with opener(run_session(reader.settings, device)) as session:
             check_weights(session, reader)
-            learn_from = project.judge if options.dry_run else project.refresh
-            verdict = learn_from(session, _asked(reader, options))
+            try:
+                verdict = _learnt(project, session, _asked(reader, options), options, stops)
+            except Cancelled:
+                return _stopped(talk, stops)
             _say(verdict, project, talk)
             suggested = Suggested()
             if options.suggest:
@@ -104,9 +113,13 @@ def learn_with(
             f"ones stay; exports are renewed by: ovseg convert {run} --to FORMAT"
         )
     if stops.asked:
-        talk.say("stopped; the same command goes on where this one ended")
-        return stops.exit
+        return _stopped(talk, stops)
     return Exit.SOME_FAILED if verdict.left_out or suggested.failed else Exit.FINE
+
+
+def _stopped(talk: Talk, stops: StopSignals) -> Exit:
+    talk.say("stopped; the same command goes on where this one ended")
+    return stops.exit
 
 
 @contextmanager
@@ -124,13 +137,37 @@ def _project(folder: Path, *, dry_run: bool) -> Iterator[Project]:
             yield project
 
 
-def _take_up(project: Project, reader: RunReader, options: TeachingOptions) -> TakenUp:
-    taken = project.journal.take_all(corrections_in_run(reader), complete=False)
+def _take_up(
+    project: Project, reader: RunReader, options: TeachingOptions, stops: StopSignals
+) -> TakenUp:
+    taken = project.journal.take_all(
+        _until_stopped(corrections_in_run(reader), stops), complete=False
+    )
     if options.corrections is None:
         return taken
     export = corrections_in_export(options.corrections, options.corrections_format, reader)
-    more = project.journal.take_all(export, complete=False)
+    more = project.journal.take_all(_until_stopped(export, stops), complete=False)
     return TakenUp(taken.new + more.new, taken.known + more.known, 0)
+
+
+def _until_stopped(corrections: Iterable[Correction], stops: StopSignals) -> Iterator[Correction]:
+    for correction in corrections:
+        if stops.asked:
+            raise Cancelled("stopped on request while corrections were taken up")
+        yield correction
+
+
+def _learnt(
+    project: Project,
+    session: Session,
+    asked: Asked,
+    options: TeachingOptions,
+    stops: StopSignals,
+) -> Verdict:
+    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
+
+    learn_from = project.judge if options.dry_run else project.refresh
+    return learn_from(session, asked, watch=Watch(cancel=lambda: stops.asked))
 
 
 def _asked(reader: RunReader, options: TeachingOptions) -> Asked:

@@ -15,7 +15,7 @@ from ovseg_annotate.cli.exits import Exit
 # What signal.signal gives back: a function, SIG_DFL or SIG_IGN, or None for one not set in Python.
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
-_NOTICE = b"stopping after this picture; the same signal again stops at once\n"
+_NOTICE = b"stopping as soon as what is in work is whole; the same signal again stops at once\n"
 _STDERR = 2
 _EXITS = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ovseg_annotate.learning_loop.material import Material, some_of
+
+if TYPE_CHECKING:
+    from ovseg_annotate.scoring import Watch
 
 Floats: TypeAlias = NDArray[np.float64]
 Way: TypeAlias = Literal["offsets", "prototypes", "ridge", "logistic", "wide logistic"]
@@ -107,14 +110,15 @@ def rows_of(materials: Sequence[Material], options: LearnOptions) -> Rows:
     )
 
 
-def fitted(rows: Rows, way: Way, options: LearnOptions) -> Fitted:
+def fitted(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:
     """Learn in one of the ways."""
     width, columns = rows.vectors.shape[1], rows.log_odds.shape[1]
     nowhere = np.zeros((0, width))
     if way == "offsets":
         offsets = np.zeros(columns)
         inside = _only(rows, rows.taught)
-        offsets[rows.taught] = _logistic(np.ones((len(rows), 1)), inside, options.shrink)[0]
+        everywhere = np.ones((len(rows), 1))
+        offsets[rows.taught] = _logistic(everywhere, inside, options.shrink, watch)[0]
         return Fitted(offsets, rows.taught, nowhere, np.zeros((0, columns)), 1.0)
     share = _WIDE_REACH if way == "wide logistic" else _REACH
     reach = _reach_of(rows.vectors, share)
@@ -124,8 +128,11 @@ def fitted(rows: Rows, way: Way, options: LearnOptions) -> Fitted:
     turn: Floats = np.linalg.inv(np.linalg.cholesky(gram)).T
     features: Floats = _likeness(rows.vectors, anchors, reach) @ turn
     features *= _free(rows.log_odds, rows.taught)
-    solve = _logistic if way.endswith("logistic") else _ridge
-    lifts: Floats = turn @ solve(features, rows, options.shrink)
+    if way.endswith("logistic"):
+        found = _logistic(features, rows, options.shrink, watch)
+    else:
+        found = _ridge(features, rows, options.shrink)
+    lifts: Floats = turn @ found
     return Fitted(np.zeros(columns), rows.taught, anchors, lifts, reach)
 
 
@@ -150,13 +157,14 @@ def _only(rows: Rows, columns: NDArray[np.bool_]) -> Rows:
     )
 
 
-def _logistic(features: Floats, rows: Rows, shrink: float) -> Floats:
+def _logistic(features: Floats, rows: Rows, shrink: float, watch: Watch) -> Floats:
     """(features, columns) by L-BFGS from zero; convex but for the rejected cells."""
     taught = np.flatnonzero(rows.taught)
     shape = (features.shape[1], len(taught))
     total = rows.certain.sum(axis=1, keepdims=True)
 
     def loss_and_slope(flat: Floats) -> tuple[float, Floats]:
+        watch.stop_if_asked("while learning")
         residual = flat.reshape(shape)
         logits = rows.log_odds.copy()
         logits[:, taught] += features @ residual

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from ovseg_annotate.learning_loop.holding_back import HeldBack, Learner, Quality
 from ovseg_annotate.learning_loop.material import Columns, Material
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version
+
+if TYPE_CHECKING:
+    from ovseg_annotate.scoring import Watch
 
 _WORTH = 0.005  # by how much a version must be better: less is within the noise of few pictures
 _LOSS = 0.005  # of IoU: a concept that loses more by learning is left to the words
@@ -58,15 +62,21 @@ class Judgement:
 
 
 def judged(
-    materials: Sequence[Material], columns: Columns, present: Version | None, options: LearnOptions
+    materials: Sequence[Material],
+    columns: Columns,
+    present: Version | None,
+    options: LearnOptions,
+    watch: Watch,
 ) -> Judgement:
     """Try every way that the corrections are enough for."""
     held = HeldBack.of(materials)
     base = held.quality(lambda others: None)
     if base is None or np.isnan(base.value):
         return Judgement(len(materials), held.how, None, None)
-    trials = [_trial(held, base, way, columns, options) for way in _ways(materials)]
-    rival = None if present is None else held.quality(_rival(present, materials, columns, options))
+    trials = [_trial(held, base, way, columns, options, watch) for way in _ways(materials)]
+    rival = None
+    if present is not None:
+        rival = held.quality(_rival(present, materials, columns, options, watch))
     return Judgement(
         len(materials),
         held.how,
@@ -91,7 +101,11 @@ def fitted_of(lesson: Lesson, columns: Columns) -> Fitted:
 
 
 def _rival(
-    present: Version, materials: Sequence[Material], columns: Columns, options: LearnOptions
+    present: Version,
+    materials: Sequence[Material],
+    columns: Columns,
+    options: LearnOptions,
+    watch: Watch,
 ) -> Learner:
     """The version in service, learnt again each turn without what it is judged by.
 
@@ -107,17 +121,22 @@ def _rival(
 
     def learner(others: Sequence[Material]) -> Fitted | None:
         own = [each for each in others if (each.picture, each.digest) in known]
-        return learnt(own, way, kept, options) if own else None
+        return learnt(own, way, kept, options, watch) if own else None
 
     return learner
 
 
 def learnt(
-    materials: Sequence[Material], way: Way, kept: NDArray[np.bool_], options: LearnOptions
+    materials: Sequence[Material],
+    way: Way,
+    kept: NDArray[np.bool_],
+    options: LearnOptions,
+    watch: Watch,
 ) -> Fitted | None:
     """Learn in one way, with some columns left to the words; None where nothing is known."""
+    watch.stop_if_asked("while learning")
     rows = rows_of(materials, options).without(kept)
-    return fitted(rows, way, options) if rows.taught.any() else None
+    return fitted(rows, way, options, watch) if rows.taught.any() else None
 
 
 def columns_named(columns: Columns, names: Sequence[str]) -> NDArray[np.bool_]:
@@ -126,13 +145,19 @@ def columns_named(columns: Columns, names: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def _trial(
-    held: HeldBack, base: Quality, way: Way, columns: Columns, options: LearnOptions
+    held: HeldBack,
+    base: Quality,
+    way: Way,
+    columns: Columns,
+    options: LearnOptions,
+    watch: Watch,
 ) -> Trial:
     """Learn twice: the second time without what the first time made worse."""
     kept = np.zeros(len(columns.names), np.bool_)
     quality = base
     for _ in range(2):
-        quality = held.quality(partial(learnt, way=way, kept=kept, options=options)) or base
+        learner = partial(learnt, way=way, kept=kept, options=options, watch=watch)
+        quality = held.quality(learner) or base
         worse = quality.iou < base.iou - _LOSS  # not-a-number is neither
         if not (worse & ~kept).any():
             break

@@ -26,12 +26,15 @@ from ovseg_annotate.learning_loop.verdict import Verdict
 from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.lessons.model_names import split_model, with_version
 from ovseg_annotate.lessons.version import Version
+from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
     from ovseg_annotate.any_session import AnySession
 
 __all__ = ["Asked", "LearnOptions", "LeftOut", "Project", "Verdict"]
 
+
+_UNWATCHED = Watch()
 
 RUN_PROJECT = "learning"  # the folder of a run's own project, in that of the run
 
@@ -80,37 +83,47 @@ class Project:
         return self.versions.roll_back()
 
     def refresh(
-        self, session: AnySession, asked: Asked, options: LearnOptions | None = None
+        self,
+        session: AnySession,
+        asked: Asked,
+        options: LearnOptions | None = None,
+        watch: Watch = _UNWATCHED,
     ) -> Verdict:
         """Learn from all that the journal says, and put it into service if it is better.
 
         Equal corrections, base and settings give a version of equal digest, whatever came when.
         Features come from the session's store: only pictures that it never saw are encoded.
+        Raises `Cancelled` soon after the watch wants to stop; the version in service stays then.
         """
-        verdict = self.judge(session, asked, options)
+        verdict = self.judge(session, asked, options, watch)
         if verdict.version is None:
             return verdict
-        name = self.versions.add(verdict.version)
-        self.versions.use(name)
-        return verdict.in_service(name)
+        watch.stop_if_asked("before the new version went into service")
+        return verdict.in_service(self.versions.put_into_service(verdict.version))
 
     def judge(
-        self, session: AnySession, asked: Asked, options: LearnOptions | None = None
+        self,
+        session: AnySession,
+        asked: Asked,
+        options: LearnOptions | None = None,
+        watch: Watch = _UNWATCHED,
     ) -> Verdict:
         """What a refresh would come to; nothing is written."""
         options, present = options or LearnOptions(), self.current
         if present is not None:
             _check_base(present, session)
         base = session.taught(None)
-        found = gathered(base, asked, tuple(self.journal.corrections()), self._kept)
+        corrections = tuple(self.journal.corrections())
+        found = gathered(base, asked, corrections, self._kept, watch)
         if not found.materials:
             return Verdict(None, found.left_out)
         digest = digest_of_inputs(Base.of(base), asked, found.materials, options)
         known = self.versions.find(digest)
-        if known is not None:  # in service, or somebody went back from it and has the last word
+        if known is not None and known != self.versions.coming:
+            # In service, or somebody went back from it and has the last word.
             used = present is not None and present.card.digest == digest
             return Verdict(None, found.left_out, name=known, known=True, in_use=used)
-        judgement, version = refreshed(base, asked, found, present, options)
+        judgement, version = refreshed(base, asked, found, present, options, watch)
         return Verdict(judgement, found.left_out, version)
 
 

@@ -28,6 +28,7 @@ from ovseg_annotate.learning_loop.material import (
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version, VersionCard
 from ovseg_annotate.options import digest_text
+from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
     from ovseg_annotate.any_session import AnySession
@@ -93,7 +94,11 @@ class Kept:
 
 
 def gathered(
-    session: AnySession, asked: Asked, corrections: Sequence[Correction], kept: Kept
+    session: AnySession,
+    asked: Asked,
+    corrections: Sequence[Correction],
+    kept: Kept,
+    watch: Watch,
 ) -> Gathered:
     """Bring corrections to the cells of their pictures; features come from the session's store."""
     most = max(_CELLS // max(len(corrections), 1), _FEWEST)
@@ -102,10 +107,11 @@ def gathered(
     left_out: list[LeftOut] = []
     words = f"{asked.vocabulary} {digest_text(asked.options)} {session.weights_digest}"
     for correction in corrections:
+        watch.stop_if_asked(f"before {correction.picture} was learnt from")
         key = (digest_of(correction), words)
         found = kept.get(key)
         try:
-            found = found or _one(session, asked, correction)
+            found = found or _one(session, asked, correction, watch)
         except Cancelled:
             raise
         except OvsegError as error:
@@ -126,16 +132,17 @@ def refreshed(
     found: Gathered,
     present: Version | None,
     options: LearnOptions,
+    watch: Watch,
 ) -> tuple[Judgement, Version | None]:
     """Try what can be tried; a version only where it is better than what is in service."""
     base = Base.of(session)
-    judgement = judged(found.materials, found.columns, present, options)
+    judgement = judged(found.materials, found.columns, present, options, watch)
     chosen = judgement.chosen
     if chosen is None:
         return judgement, None
     digest = digest_of_inputs(base, asked, found.materials, options)
     kept = columns_named(found.columns, chosen.kept)
-    residual = learnt(found.materials, chosen.way, kept, options)
+    residual = learnt(found.materials, chosen.way, kept, options, watch)
     if residual is None:
         return judgement, None
     lesson = lesson_of(residual, found.columns, digest, base.space)
@@ -164,7 +171,7 @@ def refreshed(
 
 
 def _one(
-    session: AnySession, asked: Asked, correction: Correction
+    session: AnySession, asked: Asked, correction: Correction, watch: Watch
 ) -> tuple[Columns, Material] | None:
     box = corrected_box(correction)
     if box is None:
@@ -175,7 +182,7 @@ def _one(
             f"it is {image.size} and was {correction.size} when it was corrected; put that picture "
             "back, or correct this one"
         )
-    evidence = session.evidence(image, asked.vocabulary, asked.options, box)
+    evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)
     columns = Columns.of(evidence.vocabulary)
     return columns, material_of(correction, columns, evidence, image.key)
 

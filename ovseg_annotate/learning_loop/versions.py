@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ovseg_annotate.errors import FormatError, VersionError, listed_by_nearness
@@ -34,6 +34,7 @@ class Service:
 
     name: str = BASE
     earlier: tuple[str, ...] = ()  # the last one last
+    coming: str = BASE  # was about to be used: whoever meant to was killed if it still says so
 
 
 class Versions:
@@ -57,7 +58,10 @@ class Versions:
         try:
             field = read_json(self._service)
             earlier = tuple(item.text() for item in field.get("earlier").items())
-            service = Service(field.get("version").text(), earlier)
+            coming = field.find("coming")
+            service = Service(
+                field.get("version").text(), earlier, BASE if coming is None else coming.text()
+            )
         except FormatError as error:
             raise VersionError(
                 f"{error}. It says which version is in use: choose one again with "
@@ -97,10 +101,25 @@ class Versions:
         known = self.find(version.card.digest)
         if known is not None:
             return known
-        number = max(map(_number, self.names), default=0) + 1
-        name = f"v{number}-{version.card.digest[:_DIGITS]}"
+        name = self._next_name(version)
         write_whole(self.folder / f"{name}{SUFFIX}", version_bytes(version))
         return name
+
+    def put_into_service(self, version: Version) -> str:
+        """Write a version and use it; gives its name.
+
+        It is announced first, so that one whose use a kill prevented is not taken for one that
+        somebody went back from.
+        """
+        name = self.find(version.card.digest) or self._next_name(version)
+        self._write(replace(self._remembered(), coming=name))
+        self.use(self.add(version))
+        return name
+
+    @property
+    def coming(self) -> str | None:
+        """The version that was written and then not put into service, since a kill came."""
+        return self._remembered().coming or None
 
     def use(self, name: str) -> None:
         """Put a version into service, or the model as it came (BASE)."""
@@ -109,8 +128,10 @@ class Versions:
             read_version(version)  # damage is found now and not when somebody needs it
             name = version.name.removesuffix(SUFFIX)
         before = self._remembered()
+        earlier = before.earlier
         if name != before.name:
-            earlier = (*before.earlier, before.name)[-_REMEMBERED:]
+            earlier = (*earlier, before.name)[-_REMEMBERED:]
+        if Service(name, earlier) != before:
             self._write(Service(name, earlier))
 
     def roll_back(self) -> str:
@@ -140,6 +161,10 @@ class Versions:
         with explained(path):
             write_whole(path, source.read_bytes())
 
+    def _next_name(self, version: Version) -> str:
+        number = max(map(_number, self.names), default=0) + 1
+        return f"v{number}-{version.card.digest[:_DIGITS]}"
+
     def _remembered(self) -> Service:
         """In service; where that version is gone, it can still be left."""
         try:
@@ -148,7 +173,9 @@ class Versions:
             return Service()
 
     def _write(self, service: Service) -> None:
-        plain = {"version": service.name, "earlier": list(service.earlier)}
+        plain: dict[str, object] = {"version": service.name, "earlier": list(service.earlier)}
+        if service.coming != BASE:
+            plain["coming"] = service.coming
         write_whole(self._service, json.dumps(plain).encode() + b"\n")
 
 

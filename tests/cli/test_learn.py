@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 from learning_samples import OPTIONS, WORDS, leaves, number_of, picture
 from PIL import Image as PillowImage
-from vector_engine import VECTOR_CARD, vector_session
+from vector_engine import CPU, VECTOR_CARD, VectorEngine, vector_session
 
 from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.learn import TeachingOptions, learn_with
@@ -15,6 +17,7 @@ from ovseg_annotate.cli.sessions import SessionOptions
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.cli.versions import VersionsOptions, versions_with
 from ovseg_annotate.errors import OptionError, RunError, VersionError
+from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.lessons.model_names import split_model
@@ -29,6 +32,8 @@ from ovseg_annotate.run_folder import (
     RunSettings,
 )
 from ovseg_annotate.session import Session
+from ovseg_annotate.text.bank import TextBank
+from ovseg_annotate.vocabulary import Vocabulary
 
 NAMES = tuple(f"{number}.png" for number in range(4))
 
@@ -275,3 +280,30 @@ def test_a_damaged_version_is_named(run: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(VersionError, match="damaged"):
         versions(run, "list")
+
+
+class InterruptedEngine(VectorEngine):
+    """Somebody presses Ctrl-C while it reads the words, which is when learning begins."""
+
+    def encode_text(self, vocabulary: Vocabulary) -> TextBank:
+        signal.raise_signal(signal.SIGINT)
+        return super().encode_text(vocabulary)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_learning_that_is_interrupted_goes_on_with_the_same_command(
+    run: Path, dry_run: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(options: SessionOptions) -> Session:
+        session = Session(InterruptedEngine(), CPU, FeatureStore())
+        session.base_model = "vectors@none"
+        return session
+
+    with StopSignals() as stops:
+        options = TeachingOptions(dry_run=dry_run)
+        assert learn_with(interrupted, run, options, DeviceOptions(), stops) is Exit.INTERRUPTED
+    assert "the same command goes on" in capfd.readouterr().err.replace("\n", " ")
+    assert Versions(run / "learning").names == ()
+    assert learn(run) is Exit.FINE
+    assert len(Versions(run / "learning").names) == 1

@@ -50,7 +50,7 @@ class DrivenRun:
         stdin.flush()
 
     def wait_for_notice(self) -> None:
-        assert "stopping after this picture" in self.line_of_talk("stopping")
+        assert "stopping as soon as" in self.line_of_talk("stopping")
 
     def line_of_talk(self, start: str) -> str:
         for line in _opened(self.process.stderr):

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from fake_label_studio import PROJECT, UID
+from fake_label_studio import PROJECT, UID, Fault
 from learning_desk import CONFIG, Desk, answered, desk_at, drawn, label_studio, place
 
 from labelstudio_backend.errors import LearningError
 from labelstudio_backend.memory import memory_of
 from labelstudio_backend.switching import switched, version_lines
-from ovseg_annotate.errors import OptionError, VersionError
+from ovseg_annotate.errors import Cancelled, OptionError, VersionError
 from ovseg_annotate.learning_loop.journal import FILE_NAME
 
 
@@ -104,6 +104,53 @@ def test_suggesting_that_is_stopped_goes_on(desk: Desk) -> None:
     assert not desk.fake.doubled
     assert desk.fake.shown_version == desk.model_version
     assert list(desk.learner.behind()) == []
+
+
+def test_a_server_that_closes_while_it_learns_leaves_everything_as_it_was(desk: Desk) -> None:
+    answered(desk.fake, 1, 2, 3)
+    questions = iter(range(8))  # of the refresh, whether to stop: the eighth is told to
+    with pytest.raises(Cancelled):
+        desk.round(asked=True, closing=lambda: next(questions, None) is None)
+    assert desk.versions.names == ()
+    assert desk.fake.stored == {}
+    assert "better" in desk.round(asked=True)  # with nothing taken up anew
+
+
+def test_learning_stops_when_its_project_is_deleted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelstudio_backend.learning._LOOK_AGAIN", 0.0)
+    answered(desk.fake, 1, 2, 3)
+
+    def deletes_it() -> bool:
+        desk.fake.deleted = True
+        return False
+
+    with pytest.raises(Cancelled):
+        desk.round(asked=True, closing=deletes_it)
+    assert desk.versions.names == ()
+
+
+def test_a_server_that_is_away_for_a_moment_has_deleted_no_project(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelstudio_backend.learning._LOOK_AGAIN", 0.0)
+    answered(desk.fake, 1, 2, 3)
+    broken: list[str] = []
+
+    def is_away(method: str, path: str, number: int) -> Fault | None:
+        if len(broken) == 4 or not path.startswith("/api/projects/"):
+            return None
+        broken.append(path)
+        return Fault.BROKEN
+
+    def goes_away() -> bool:
+        desk.fake.faults = is_away
+        return False
+
+    desk.round(asked=True, closing=goes_away)
+    assert len(broken) == 4
+    assert len(desk.versions.names) == 1
 
 
 def test_a_task_that_is_answered_while_others_are_suggested_is_left_alone(desk: Desk) -> None:

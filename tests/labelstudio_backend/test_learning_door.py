@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
 from labelstudio_backend.errors import LearningError
-from labelstudio_backend.learning_door import LearningDoor, Pace
+from labelstudio_backend.learning_door import LearningDoor, Pace, Stops
 from labelstudio_backend.rest import LabelStudioError
 from labelstudio_backend.webhooks import START_TRAINING, Event
 from ovseg_annotate.web.background import StillLoading
@@ -32,13 +32,15 @@ class Told:
     may_end: threading.Event = field(default_factory=threading.Event)
     gave_way: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
+    stopped_learning: bool = False  # and not only suggesting, when it gave way
 
-    def round(self, project: int, stopped: Callable[[], bool], *, asked: bool) -> str:
+    def round(self, project: int, stops: Stops, *, asked: bool) -> str:
         self.begun.put((project, asked))
         if self.errors:
             raise self.errors.pop(0)
         while not self.may_end.wait(0.01):
-            if stopped():
+            if stops.suggesting():
+                self.stopped_learning = stops.all()
                 self.gave_way.set()
                 break
         return "done"
@@ -188,4 +190,5 @@ def test_closing_ends_a_round_and_lets_go(rounds: Told) -> None:
     rounds.next()
     door.close()
     assert rounds.gave_way.is_set()
+    assert rounds.stopped_learning
     assert rounds.closed.wait(PATIENCE)

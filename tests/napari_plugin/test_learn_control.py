@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,10 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from vector_engine import VectorEngine
 
+from napari_plugin.preferences import Preferences
 from napari_plugin.segment_dock import SegmentDock
+from ovseg_annotate.learning_loop.journal import FILE_NAME
+from ovseg_annotate.learning_loop.project import Project
 
 WAIT = 60_000  # ms, for a busy machine
 SQUARES = [(row, column) for row in (8, 40, 72) for column in range(8, 192, 32)]
@@ -70,6 +75,36 @@ def test_learn_tells_what_it_came_to_and_undo_goes_back(dock: SegmentDock, qtbot
     assert np.array_equal(labels(dock).data[:, 96:], before[:, 96:])
     assert dock.panel.learning.version_box.currentData() == ""
     assert dock.panel.learning.version_box.count() == 2
+
+
+def test_cancel_stops_learning_and_what_was_in_service_stays(
+    dock: SegmentDock, qtbot: QtBot
+) -> None:
+    before = labels(dock).data.copy()
+    paint_on_the_left(dock)
+    with qtbot.waitSignal(dock.finished, timeout=WAIT):
+        qtbot.mouseClick(dock.panel.learning.learn_button, Qt.MouseButton.LeftButton)
+        assert dock.presenter.learns
+        qtbot.mouseClick(dock.panel.cancel_button, Qt.MouseButton.LeftButton)
+    assert dock.panel.learning.version_box.count() == 1
+    assert np.array_equal(labels(dock).data[:, 96:], before[:, 96:])
+    press(qtbot, dock, dock.panel.learning.learn_button)
+    assert "better" in dock.panel.learning.verdict_label.text()
+
+
+def test_closing_the_dock_stops_learning_and_leaves_the_folder_as_it_was_and_free(
+    dock: SegmentDock, qtbot: QtBot, tmp_path: Path
+) -> None:
+    preferences = replace(Preferences(), learning_folder=tmp_path)
+    dock.presenter._preferences = lambda: preferences
+    paint_on_the_left(dock)
+    qtbot.mouseClick(dock.panel.learning.learn_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "learning from corrections" in str(dock.presenter.report), timeout=WAIT)
+    dock.close_dock()
+    assert not list(tmp_path.rglob("*.lesson"))
+    (journal,) = tmp_path.rglob(FILE_NAME)
+    with Project(journal.parent) as project:
+        assert len(project.journal) == 1
 
 
 def test_a_version_is_chosen_from_the_list(dock: SegmentDock, qtbot: QtBot) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from review_samples import OneModel, squares
 
-from napari_plugin.monitor import Monitor
+from napari_plugin.monitor import Monitor, Report
 from napari_plugin.preferences import Preferences
 from napari_plugin.review_learning import (
     Models,
@@ -25,7 +25,9 @@ from napari_plugin.review_learning import (
 from napari_plugin.review_list import Arrangement, Order
 from napari_plugin.review_state import Review, open_review, usual_run_folder
 from napari_plugin.review_suggesting import Suggested, SuggestRequest, suggest
-from ovseg_annotate.errors import RunError
+from ovseg_annotate.errors import Cancelled, RunError
+from ovseg_annotate.learning_loop.project import RUN_PROJECT
+from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.run_folder import PictureState
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -95,6 +97,27 @@ def test_one_corrected_picture_makes_all_open_ones_better(review: Review, models
         assert np.mean(labels_of(review, position)[pixels[..., 0] == 255] == 1) > 0.8
     assert records(review)["0.png.json"] == answered
     assert states(review) == [PictureState.CORRECTED, *[PictureState.SUGGESTED] * 3]
+
+
+class StoppedWhileLearning(Monitor):
+    """Somebody presses Cancel when they are told that it learns."""
+
+    def tell(self, report: Report) -> None:
+        super().tell(report)
+        if report.text == "learning from corrections":
+            self.stop()
+
+
+def test_learning_that_is_cancelled_leaves_the_version_in_service_and_every_suggestion(
+    review: Review, models: Models
+) -> None:
+    correct(review, 0)
+    before = records(review)
+    with pytest.raises(Cancelled):
+        list(learn(review, REQUEST, models, StoppedWhileLearning()))
+    assert records(review) == before
+    assert Versions(review.folder.path / RUN_PROJECT).names == ()
+    assert "better" in str(next(iter(learn(review, REQUEST, models, Monitor()))))
 
 
 def test_undo_brings_every_open_suggestion_back(review: Review, models: Models) -> None:
