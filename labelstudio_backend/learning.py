@@ -41,8 +41,8 @@ from ovseg_annotate.image import Image, image_of_bytes
 from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.project import Asked, Project
 from ovseg_annotate.learning_loop.verdict import Verdict
-from ovseg_annotate.scoring import Watch
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 _LOOK_AGAIN = 1.0  # s, from one question whether a project is still there to the next
 

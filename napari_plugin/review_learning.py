@@ -30,6 +30,7 @@ from ovseg_annotate.learning_loop.project import RUN_PROJECT, Asked, Project
 from ovseg_annotate.learning_loop.queue import Order, RunPictures, next_in_queue
 from ovseg_annotate.run_folder import RunReader, RunSettings
 from ovseg_annotate.vocabulary import Vocabulary
+from ovseg_annotate.watch import Watch
 
 _POOL = 2000  # open pictures that are looked at; of more, so many are drawn
 
@@ -74,8 +75,6 @@ def learn(
     """Learn from all that people answered; a better version suggests for all open pictures."""
     settings = _settings_of(review)
     session = models.session(settings, monitor)
-    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
-
     reader = RunReader(review.folder.path)
 
     def picture(name: str) -> Image:

@@ -164,8 +164,6 @@ def _learnt(
     options: TeachingOptions,
     stops: StopSignals,
 ) -> Verdict:
-    from ovseg_annotate.scoring import Watch  # noqa: PLC0415  imports torch
-
     learn_from = project.judge if options.dry_run else project.refresh
     return learn_from(session, asked, watch=Watch(cancel=lambda: stops.asked))
 

@@ -17,16 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ovseg_annotate.learning_loop.material import Material, some_of
-
-if TYPE_CHECKING:
-    from ovseg_annotate.scoring import Watch
+from ovseg_annotate.watch import Watch
 
 Floats: TypeAlias = NDArray[np.float64]
 Way: TypeAlias = Literal["offsets", "prototypes", "ridge", "logistic", "wide logistic"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from ovseg_annotate.learning_loop.holding_back import HeldBack, Learner, Quality
 from ovseg_annotate.learning_loop.material import Columns, Material
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version
-
-if TYPE_CHECKING:
-    from ovseg_annotate.scoring import Watch
+from ovseg_annotate.watch import Watch
 
 _WORTH = 0.005  # by how much a version must be better: less is within the noise of few pictures
 _LOSS = 0.005  # of IoU: a concept that loses more by learning is left to the words

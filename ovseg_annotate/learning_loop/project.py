@@ -14,6 +14,7 @@ from ovseg_annotate.learning_loop.corrections import Correction
 from ovseg_annotate.learning_loop.fitting import LearnOptions
 from ovseg_annotate.learning_loop.journal import Journal
 from ovseg_annotate.learning_loop.material import Asked
+from ovseg_annotate.learning_loop.one_thread import one_blas_thread
 from ovseg_annotate.learning_loop.refreshing import (
     Base,
     Kept,
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "LearnOptions", "LeftOut", "Project", "Verdict"]
 
+RUN_PROJECT = "learning"  # the folder of a run's own project, in that of the run
 
 _UNWATCHED = Watch()
-
-RUN_PROJECT = "learning"  # the folder of a run's own project, in that of the run
 
 
 class Project:
@@ -123,7 +123,8 @@ class Project:
             # In service, or somebody went back from it and has the last word.
             used = present is not None and present.card.digest == digest
             return Verdict(None, found.left_out, name=known, known=True, in_use=used)
-        judgement, version = refreshed(base, asked, found, present, options, watch)
+        with one_blas_thread():
+            judgement, version = refreshed(base, asked, found, present, options, watch)
         return Verdict(judgement, found.left_out, version)
 
 

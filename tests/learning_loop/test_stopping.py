@@ -12,8 +12,8 @@ from vector_engine import vector_session
 from ovseg_annotate.errors import Cancelled
 from ovseg_annotate.learning_loop.project import Project
 from ovseg_annotate.learning_loop.versions import IN_SERVICE
-from ovseg_annotate.scoring import Watch
 from ovseg_annotate.session import Session
+from ovseg_annotate.watch import Watch
 
 
 class Impatient:
