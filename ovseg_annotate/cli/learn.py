@@ -80,15 +80,27 @@ def learn_with(
     opener: Opener, run: Path, options: TeachingOptions, device: DeviceOptions, stops: StopSignals
 ) -> Exit:
     """Take corrections up, learn, and make the open suggestions again where that is wanted."""
+    try:
+        finished = _learn_and_suggest(opener, run, options, device, stops)
+    except Cancelled:
+        if not stops.asked:
+            raise
+        finished = stops.exit
+    if stops.asked:
+        Talk().say("stopped; the same command goes on where this one ended")
+        return stops.exit
+    return finished
+
+
+def _learn_and_suggest(
+    opener: Opener, run: Path, options: TeachingOptions, device: DeviceOptions, stops: StopSignals
+) -> Exit:
     talk, reader = Talk(), RunReader(run)
     folder = options.project or run / RUN_PROJECT
     with _project(folder, dry_run=options.dry_run) as project:
         for warning in project.journal.warnings:
             talk.warn(warning)
-        try:
-            taken = _take_up(project, reader, options, stops)
-        except Cancelled:
-            return _stopped(talk, stops)
+        taken = _take_up(project, reader, options, stops)
         talk.say(f"corrections: {taken.new} new, {taken.known} known, {len(project.journal)} hold")
         if not len(project.journal):
             raise RunError(
@@ -97,10 +109,9 @@ def learn_with(
             )
         with opener(run_session(reader.settings, device)) as session:
             check_weights(session, reader)
-            try:
-                verdict = _learnt(project, session, _asked(reader, options), options, stops)
-            except Cancelled:
-                return _stopped(talk, stops)
+            learn_from = project.judge if options.dry_run else project.refresh
+            watch = Watch(cancel=lambda: stops.asked)
+            verdict = learn_from(session, _asked(reader, options), watch=watch)
             _say(verdict, project, talk)
             suggested = Suggested()
             if options.suggest:
@@ -112,14 +123,7 @@ def learn_with(
             f"{suggested.open} open pictures have new suggestions, {suggested.answered} answered "
             f"ones stay; exports are renewed by: ovseg convert {run} --to FORMAT"
         )
-    if stops.asked:
-        return _stopped(talk, stops)
     return Exit.SOME_FAILED if verdict.left_out or suggested.failed else Exit.FINE
-
-
-def _stopped(talk: Talk, stops: StopSignals) -> Exit:
-    talk.say("stopped; the same command goes on where this one ended")
-    return stops.exit
 
 
 @contextmanager
@@ -155,17 +159,6 @@ def _until_stopped(corrections: Iterable[Correction], stops: StopSignals) -> Ite
         if stops.asked:
             raise Cancelled("stopped on request while corrections were taken up")
         yield correction
-
-
-def _learnt(
-    project: Project,
-    session: Session,
-    asked: Asked,
-    options: TeachingOptions,
-    stops: StopSignals,
-) -> Verdict:
-    learn_from = project.judge if options.dry_run else project.refresh
-    return learn_from(session, asked, watch=Watch(cancel=lambda: stops.asked))
 
 
 def _asked(reader: RunReader, options: TeachingOptions) -> Asked:
