@@ -27,6 +27,7 @@ from ovseg_annotate.cli.sessions import (
 )
 from ovseg_annotate.cli.stops import StopSignals
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.fleet.options import FleetOptions
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.server.settings import ServeOptions
@@ -53,13 +54,14 @@ def run(tmp_path: Path, remote: RemoteOptions) -> Path:
         Pillow.fromarray(pixels).save(pictures / f"{number}.png")
     with pytest.raises(typer.Exit) as ended:
         annotate(
-            [pictures],
-            RunOptions(prompts="red; blue", out=out),
+            [str(pictures)],
+            RunOptions(prompts="red; blue", out=str(out)),
             SessionOptions(),
             remote,
             AnnotateOptions(),
             RegionOptions(),
             ReadingOptions(),
+            FleetOptions(),
         )
     assert ended.value.exit_code == Exit.FINE
     return out
