@@ -112,4 +112,5 @@ def test_learning_goes_on_and_answers_stay_the_same(tmp_path: Path, effort: Effo
         assert versions.get(name).lesson.concepts[0] == "thing"
     assert versions.current is not None
     assert not leftovers_in(tmp_path)
-    assert fake.doubled == []
+    # A task may have suggestions of several versions, one after the other, and none twice.
+    assert all(len(set(each)) == len(each) for each in fake.stored.values())
