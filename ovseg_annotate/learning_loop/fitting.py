@@ -120,7 +120,10 @@ def fitted(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:
         return Fitted(offsets, rows.taught, nowhere, np.zeros((0, columns)), 1.0)
     share = _WIDE_REACH if way == "wide logistic" else _REACH
     reach = _reach_of(rows.vectors, share)
-    anchors = _means(rows) if way == "prototypes" else _spread(rows.vectors, options.anchors)
+    if way == "prototypes":
+        anchors = _means(rows)
+    else:
+        anchors = _spread(rows.vectors, options.anchors, watch)
     # B counts in directions in which the kernel of the anchors is the identity.
     gram = _likeness(anchors, anchors, reach) + 1e-6 * np.eye(len(anchors))
     turn: Floats = np.linalg.inv(np.linalg.cholesky(gram)).T
@@ -251,11 +254,12 @@ def _means(rows: Rows) -> Floats:
     return means[_distinct(means)]
 
 
-def _spread(vectors: Floats, count: int) -> Floats:
+def _spread(vectors: Floats, count: int, watch: Watch) -> Floats:
     """Cells that leave no other far from all of them: greedy k-centre."""
     chosen = [0]
     nearest = vectors @ vectors[0]
     while len(chosen) < count:
+        watch.stop_if_asked("while learning")
         place = int(nearest.argmin())
         if nearest[place] > 1 - _SAME:
             break
