@@ -120,10 +120,7 @@ def fitted(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:
         return Fitted(offsets, rows.taught, nowhere, np.zeros((0, columns)), 1.0)
     share = _WIDE_REACH if way == "wide logistic" else _REACH
     reach = _reach_of(rows.vectors, share)
-    if way == "prototypes":
-        anchors = _means(rows)
-    else:
-        anchors = _spread(rows.vectors, options.anchors, watch)
+    anchors = _means(rows) if way == "prototypes" else _spread(rows.vectors, options.anchors, watch)
     # B counts in directions in which the kernel of the anchors is the identity.
     gram = _likeness(anchors, anchors, reach) + 1e-6 * np.eye(len(anchors))
     turn: Floats = np.linalg.inv(np.linalg.cholesky(gram)).T
