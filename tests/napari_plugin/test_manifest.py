@@ -56,8 +56,8 @@ def test_preferences_have_the_defaults_of_the_manifest(manifest: PluginManifest)
         for configuration in manifest.contributions.configurations.values()
         for name, configured in configuration.properties.items()
     }
-    for folder in ("cache_folder", "learning_folder"):
-        told[folder] = told[folder] or None
+    for path in ("cache_folder", "learning_folder", "server_token_file"):
+        told[path] = told[path] or None
     assert told == {each.name: getattr(Preferences(), each.name) for each in fields(Preferences)}
 
 
