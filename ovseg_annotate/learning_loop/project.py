@@ -113,7 +113,10 @@ class Project:
         if present is not None:
             _check_base(present, session)
         base = session.taught(None)
-        corrections = tuple(self.journal.corrections())
+        corrections = []
+        for each in self.journal.corrections():
+            watch.stop_if_asked("while the journal was read")
+            corrections.append(each)
         found = gathered(base, asked, corrections, self._kept, watch)
         if not found.materials:
             return Verdict(None, found.left_out)
