@@ -155,7 +155,7 @@ def commands() -> Iterator[list[Command]]:
         each.process.communicate()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)  # three starts of Ray, on a machine that may be busy
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
 def test_a_command_that_is_stopped_and_killed_goes_on_to_the_answers_of_one_machine(

@@ -9,23 +9,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from effort import Effort
 
 from ovseg_annotate.devices import device_of_process
 from ovseg_annotate.training.checkpoints import load_checkpoint
 from ovseg_annotate.training.progress import read_log
-from tests.training.every_recipe import KILLED, KINDS, STEPS
+from tests.training.every_recipe import KILLED, KINDS, QUICK_KINDS, STEPS
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, effort: Effort) -> Path:
     folder = tmp_path_factory.mktemp("elastic")
+    kinds = KINDS if effort.is_long else QUICK_KINDS
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     restarts = ["--max-restarts=3", "--monitor-interval=0.1"]
     places = os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "tests")))
     ended = subprocess.run(
-        [*torchrun, *restarts, "-m", "tests.training.every_recipe", str(folder)],
+        [*torchrun, *restarts, "-m", "tests.training.every_recipe", str(folder), *kinds],
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -51,7 +53,10 @@ def check_equal(whole: Path, other: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=() if kind in QUICK_KINDS else pytest.mark.soak) for kind in KINDS],
+)
 def test_two_processes_go_on_with_the_losses_of_two_that_were_not_stopped(
     folder: Path, kind: str
 ) -> None:
@@ -59,7 +64,7 @@ def test_two_processes_go_on_with_the_losses_of_two_that_were_not_stopped(
     check_equal(folder / "whole" / kind, folder / "stopped" / kind)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_torchrun_starts_a_killed_process_again_and_both_go_on(folder: Path) -> None:
     assert (folder / f"{KILLED}.killed").exists()
