@@ -59,11 +59,12 @@ def label_map_of(
     blocks = list(_blocks(size, len(scores.vocabulary), refine.halo))
     for done, block in enumerate(blocks, start=1):
         values, leading = _refined(scores, pixels, block, refine, weights)
+        own_rules = rules.of(leading)
         for top in range(0, block.height, _ROWS_AT_ONCE):
             winner, best, second = _best_two(values[:, top : top + _ROWS_AT_ONCE])
             # As it is kept: another threshold on the kept confidence gives what a new run would.
             kept = best.to(torch.float16)
-            part = rules.of(leading).labels_of(winner, kept.float())
+            part = own_rules.labels_of(winner, kept.float())
             there = Window(block.top + top, block.left, *winner.shape).slices
             labels[there] = part.cpu().numpy()
             confidence[there] = kept.cpu().numpy()

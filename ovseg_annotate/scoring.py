@@ -209,7 +209,7 @@ class Scorer:
             stop = min(start + _CHUNK, len(plan.windows))
             features = self._features(image, plan, source, range(start, stop), watch)
             # Where vectors of cells are scored, as many as there are take little memory.
-            batch = self._batch if not self._engine.card.pointable else max(self._batch, _CHUNK)
+            batch = max(self._batch, _CHUNK) if self._engine.card.pointable else self._batch
             for first in range(0, stop - start, batch):
                 part = some_windows(features, first, min(first + batch, stop - start))
                 part = self._on_device(part)

@@ -23,8 +23,8 @@ from ovseg_annotate.learning_loop.corrections import suggestion_for
 from ovseg_annotate.learning_loop.journal import FILE_NAME, Journal
 from ovseg_annotate.learning_loop.versions import BASE, Versions
 from ovseg_annotate.lessons.version import VersionCard
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.run_folder import RunReader, is_run_folder
-from ovseg_annotate.run_folder.writing import explained
 
 if TYPE_CHECKING:
     from ovseg_annotate.session import Session

@@ -22,8 +22,8 @@ from ovseg_annotate.errors import RunError
 from ovseg_annotate.learning_loop.corrections import Correction
 from ovseg_annotate.learning_loop.entries import Entry, digest_of, entry_bytes, entry_from
 from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.run_folder.lock import FolderLock
-from ovseg_annotate.run_folder.writing import explained
 
 FILE_NAME = "journal.jsonl"
 

@@ -24,8 +24,8 @@ from ovseg_annotate.geometry import Window
 from ovseg_annotate.image import Image, read_image
 from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
 from ovseg_annotate.learning_loop.uncertainty import Patch, picture_uncertainty, pixel_uncertainty
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.run_folder import Fingerprint, RunSettings
-from ovseg_annotate.run_folder.writing import explained
 from ovseg_annotate.vocabulary import Vocabulary
 
 FILE_NAME = "looks.jsonl"

@@ -17,7 +17,8 @@ from ovseg_annotate.errors import FormatError, VersionError, listed_by_nearness
 from ovseg_annotate.formats.fields import read_json
 from ovseg_annotate.lessons.model_names import SUFFIX
 from ovseg_annotate.lessons.version import Version, read_version, version_bytes, version_from
-from ovseg_annotate.run_folder.writing import explained, write_whole
+from ovseg_annotate.refused_writes import explained
+from ovseg_annotate.run_folder.writing import write_whole
 
 FOLDER = "versions"
 IN_SERVICE = "in_service.json"

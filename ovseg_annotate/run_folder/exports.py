@@ -18,7 +18,8 @@ from pathlib import Path
 from ovseg_annotate.errors import FormatError, RunError
 from ovseg_annotate.formats.file_names import safe_relative
 from ovseg_annotate.plain_data import json_value
-from ovseg_annotate.run_folder.writing import explained, write_whole
+from ovseg_annotate.refused_writes import explained
+from ovseg_annotate.run_folder.writing import write_whole
 from ovseg_annotate.whole_files import TEMPORARY_PREFIX
 
 MANIFEST_NAME = "exports.json"

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from ovseg_annotate.errors import FormatError, RunError
 from ovseg_annotate.formats import native
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder.exports import ExportReport, Exports
 from ovseg_annotate.run_folder.lock import FolderLock
@@ -40,7 +41,7 @@ from ovseg_annotate.run_folder.settings import (
     picture_folders,
     refuse_lake,
 )
-from ovseg_annotate.run_folder.writing import explained, write_whole
+from ovseg_annotate.run_folder.writing import write_whole
 from ovseg_annotate.whole_files import remove_leftovers
 
 RECORDS = "records"

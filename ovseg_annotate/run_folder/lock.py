@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO
 
 from ovseg_annotate.errors import RunError
-from ovseg_annotate.run_folder.writing import explained
+from ovseg_annotate.refused_writes import explained
 
 if sys.platform == "win32":
     import msvcrt

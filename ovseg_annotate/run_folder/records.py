@@ -19,9 +19,10 @@ from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats import native
 from ovseg_annotate.overlay.shares import area_of
 from ovseg_annotate.plain_data import json_value
+from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder.pictures import Fingerprint, Picture
-from ovseg_annotate.run_folder.writing import explained, write_whole
+from ovseg_annotate.run_folder.writing import write_whole
 
 _START = b'{"made_from": '
 _LONGEST_FIRST_LINE = 16_384

@@ -8,8 +8,6 @@ from pathlib import Path
 from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import whole_file
 
-__all__ = ["explained", "write_in_pieces", "write_whole"]
-
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put the content at `path` in one step that outlives a power cut."""
