@@ -1,10 +1,10 @@
 """What a fleet on one machine gains and costs, and how much memory a large lake needs.
 
-Pictures: generated scenes of 512 px; the bundled model. Times begin when every worker has
-written a part and are divided by the pictures after that, so that starting Ray and loading the
-model, told apart, count on neither side; of `annotate_many`, with records written as a run does,
-they begin with the second picture. Over `annotate_many`, both have all cores; over one worker,
-each worker has one thread.
+Pictures: generated scenes of 512 px; the bundled model. Times are those of the parts' files. They
+begin when there are as many as workers and are divided by the pictures after that, so that
+starting Ray and loading the model, told apart, count on neither side; of `annotate_many`, with
+records written as a run does, they begin with the second picture. Over `annotate_many`, both have
+all cores; over one worker, each worker has one thread.
 
     python benchmarks/fleet.py [--pictures 400] [--regions 1000000]      # 0: not this one
 """
@@ -48,6 +48,7 @@ from ovseg_annotate.vocabulary import Vocabulary
 WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
 SESSION = SessionPlan("naclip@mini", "cpu", "auto", None, {}, offline=True)
 PARTS = 50  # of all pictures: so many that a worker without work at the end hardly counts
+SMALLEST_PART = 4  # pictures: a sixteenth of what a part has as a rule
 LAKE_PART = 64
 REGIONS_A_PICTURE = 100
 MEGABYTE = 1e6
@@ -104,17 +105,20 @@ def fleet_rate(photos: Path, out: Path, options: FleetOptions) -> tuple[float, f
         print(f"{out.name}: {machines.sizes}")
         settings = run_settings(machines.opened(SESSION, lambda: False).weights)
         pictures = listed([str(photos)], str(out))
-        most = max(1, len(pictures) // PARTS)
+        most = max(SMALLEST_PART, len(pictures) // PARTS)
         lake = Lake.adopted(Storage(str(out)), settings, most, replace=False)
         plan = planned(lake, pictures, retry_failed=False)
         job = Job(SESSION, settings, str(out), most)
-        written = [
-            (time.perf_counter(), len(part.pictures))
-            for part in machines.annotated(job, plan.parts, lambda: False)
-        ]
+        counts: dict[str, int] = {}
+        for part in machines.annotated(job, plan.parts, lambda: False):
+            counts[part.part] = len(part.pictures)
+            if len(counts) == 1:
+                starting = time.perf_counter() - started
+    files = {path.stem.removeprefix("part-"): path for path in out.glob("pictures/*/*.parquet")}
+    written = sorted((files[part].stat().st_mtime, count) for part, count in counts.items())
     begun, _ = written[options.workers - 1]
     rate = sum(count for _, count in written[options.workers :]) / (written[-1][0] - begun)
-    return rate, written[0][0] - started
+    return rate, starting
 
 
 def single_rate(photos: Path, out: Path) -> float:

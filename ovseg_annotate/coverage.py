@@ -6,12 +6,14 @@ stays covered exactly once. The frame of the picture stays as it is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from ovseg_annotate.label_map import UNLABELLED
-from ovseg_annotate.rasterise import agreement
+from ovseg_annotate.rasterise import Footprints
 from ovseg_annotate.region_options import VertexBudget
 from ovseg_annotate.runs import Components
 from ovseg_annotate.simplify import SimplifiedShapes, fits, vertex_counts
@@ -39,33 +41,49 @@ def simplified_coverage(
     The budget goes before the least IoU: to meet it, all borders get one tolerance. A budget that
     even triangles exceed changes nothing.
     """
-    faces = coverage(components)
+    faces = _Faces.of(components)
     labelled = components.labels != UNLABELLED
     result = _stepwise(faces, tolerance, np.where(labelled, minimum_iou, 0.0))
     return _within(faces, result, budget, labelled)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Faces:
+    """The faces of a map as they are, with their pixels."""
+
+    shapes: Shapes
+    footprints: Footprints
+
+    @classmethod
+    def of(cls, components: Components) -> _Faces:
+        shapes = coverage(components)
+        return cls(shapes, Footprints.of(shapes))
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+
 def _stepwise(
-    faces: Shapes, tolerance: float, minimum_iou: NDArray[np.float64]
+    faces: _Faces, tolerance: float, minimum_iou: NDArray[np.float64]
 ) -> SimplifiedShapes:
     """Simplify step by step and leave out the faces that the next step would harm.
 
     Borders with a face that is left out are the outer boundary of the rest, which stays as it
     is: the faces still fit together.
     """
-    shapes, iou, applied = faces.copy(), np.ones(len(faces)), np.zeros(len(faces))
+    shapes, iou, applied = faces.shapes.copy(), np.ones(len(faces)), np.zeros(len(faces))
     free = np.arange(len(faces))
     for step in _steps(tolerance):
         while len(free):
             reach = step * _AREA_PER_DISTANCE
             trial = shapely.coverage_simplify(shapes[free], reach, simplify_boundary=False)
-            agree = agreement(faces[free], trial)
+            agree = faces.footprints.agreement(free, trial)
             harmed = agree < minimum_iou[free]
             if not harmed.any():
                 shapes[free], iou[free], applied[free] = trial, agree, step
                 break
             free = free[~harmed]
-    return SimplifiedShapes(shapes, iou, applied, int(vertex_counts(faces).sum()))
+    return SimplifiedShapes(shapes, iou, applied, int(vertex_counts(faces.shapes).sum()))
 
 
 def _steps(tolerance: float) -> list[float]:
@@ -77,12 +95,12 @@ def _steps(tolerance: float) -> list[float]:
 
 
 def _within(
-    faces: Shapes, result: SimplifiedShapes, budget: VertexBudget, counted: NDArray[np.bool_]
+    faces: _Faces, result: SimplifiedShapes, budget: VertexBudget, counted: NDArray[np.bool_]
 ) -> SimplifiedShapes:
     """Bisect one tolerance of the whole picture so that the budget is met, if it can be."""
     if fits(result.shapes[counted], budget):
         return result
-    largest = float(np.ptp(shapely.total_bounds(faces)))
+    largest = float(np.ptp(shapely.total_bounds(faces.shapes)))
     anything = np.zeros(len(faces))
     low = float(result.tolerances.max())
     high = max(low, 0.5)

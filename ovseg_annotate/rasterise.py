@@ -55,30 +55,46 @@ def covered(shapes: Shapes, owners: NDArray[np.int64], box: Window) -> OwnedRuns
     return OwnedRuns(box.size, keys[inside & ~before], keys[~inside & before])
 
 
-def agreement(one: Shapes, other: Shapes) -> NDArray[np.float64]:
-    """The IoU in pixels of each pair of polygons; 1 when neither holds a pixel centre."""
-    if len(one) == 0:
-        return np.empty(0)
-    left, top, right, bottom = shapely.total_bounds(np.concatenate((one, other)))
-    top, left = int(np.floor(top)), int(np.floor(left))
-    box = Window(top, left, int(np.ceil(bottom)) - top, int(np.ceil(right)) - left)
-    numbers = np.arange(len(one))
-    first, second = covered(one, numbers, box), covered(other, numbers, box)
-    areas = [np.bincount(runs.owners, runs.lengths, len(one)) for runs in (first, second)]
-    common = _covered_before(first, second.stops) - _covered_before(first, second.starts)
-    shared = np.bincount(second.owners, common, len(one))
-    union = areas[0] + areas[1] - shared
-    iou = np.ones(len(one))
-    np.divide(shared, union, out=iou, where=union > 0)
-    return iou
+@dataclass(frozen=True, slots=True, eq=False)
+class Footprints:
+    """The pixels of some polygons, kept to compare them with what is made of these."""
 
+    box: Window
+    runs: OwnedRuns
+    areas: NDArray[np.int64]  # (n,) px
 
-def _covered_before(runs: OwnedRuns, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count the pixels of `runs` that come before each position."""
-    total = np.append(0, np.cumsum(runs.lengths))
-    number = np.searchsorted(runs.starts, positions, side="right")
-    excess = np.append(runs.stops, 0)[number - 1] - positions
-    return total[number] - np.where(number > 0, np.maximum(excess, 0), 0)
+    @classmethod
+    def of(cls, shapes: Shapes) -> Footprints:
+        box = Window(0, 0, 0, 0)
+        if len(shapes):
+            left, top, right, bottom = shapely.total_bounds(shapes)
+            top, left = int(np.floor(top)), int(np.floor(left))
+            box = Window(top, left, int(np.ceil(bottom)) - top, int(np.ceil(right)) - left)
+        runs = covered(shapes, np.arange(len(shapes)), box)
+        areas = np.bincount(runs.owners, runs.lengths, len(shapes)).astype(np.int64)
+        return cls(box, runs, areas)
+
+    def agreement(self, numbers: NDArray[np.int64], others: Shapes) -> NDArray[np.float64]:
+        """The IoU in pixels of the polygons of these numbers with others; 1 when both are empty.
+
+        The others must lie within the bounds of all, as what has lost vertices does.
+        """
+        second = covered(others, numbers, self.box)
+        common = self._before(second.stops) - self._before(second.starts)
+        count = len(self.areas)
+        shared = np.bincount(second.owners, common, count)[numbers]
+        areas = np.bincount(second.owners, second.lengths, count)[numbers]
+        union = self.areas[numbers] + areas - shared
+        iou = np.ones(len(numbers))
+        np.divide(shared, union, out=iou, where=union > 0)
+        return iou
+
+    def _before(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the pixels that come before each position."""
+        total = np.append(0, np.cumsum(self.runs.lengths))
+        number = np.searchsorted(self.runs.starts, positions, side="right")
+        excess = np.append(self.runs.stops, 0)[number - 1] - positions
+        return total[number] - np.where(number > 0, np.maximum(excess, 0), 0)
 
 
 def _crossings(

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ovseg_annotate.rasterise import agreement
+from ovseg_annotate.rasterise import Footprints
 from ovseg_annotate.region_options import VertexBudget
 from ovseg_annotate.tracing import Shapes
 
@@ -61,16 +61,20 @@ def fits(shapes: Shapes, budget: VertexBudget) -> bool:
 
 def simplified_shapes(shapes: Shapes, tolerance: float, minimum_iou: float) -> SimplifiedShapes:
     """Simplify by `tolerance` (px), less where the IoU would fall under its limit."""
-    results, iou, tolerances = shapes.copy(), np.ones(len(shapes)), np.zeros(len(shapes))
+    iou, tolerances = np.ones(len(shapes)), np.zeros(len(shapes))
+    found = SimplifiedShapes(shapes.copy(), iou, tolerances, int(vertex_counts(shapes).sum()))
+    if tolerance < _FINEST_TOLERANCE:
+        return found
+    footprints = Footprints.of(shapes)
     pending = np.flatnonzero(shapely.area(shapes) >= SMALLEST_SIMPLIFIED)
     while len(pending) and tolerance >= _FINEST_TOLERANCE:
         attempts = _simpler(shapes[pending], tolerance)
-        agree = agreement(shapes[pending], attempts)
+        agree = footprints.agreement(pending, attempts)
         good = agree >= minimum_iou
-        results[pending[good]], iou[pending[good]] = attempts[good], agree[good]
+        found.shapes[pending[good]], iou[pending[good]] = attempts[good], agree[good]
         tolerances[pending[good]] = tolerance
         pending, tolerance = pending[~good], tolerance / 2
-    return SimplifiedShapes(results, iou, tolerances, int(vertex_counts(shapes).sum()))
+    return found
 
 
 def budgeted_shapes(
@@ -105,7 +109,8 @@ def _budgeted(
     changed = np.flatnonzero(tolerances > simplified.tolerances)
     results, iou = simplified.shapes.copy(), simplified.iou.copy()
     attempts = _simpler(shapes[changed], tolerances[changed])
-    results[changed], iou[changed] = attempts, agreement(shapes[changed], attempts)
+    results[changed] = attempts
+    iou[changed] = Footprints.of(shapes[changed]).agreement(np.arange(len(changed)), attempts)
     applied = simplified.tolerances.copy()
     applied[changed] = tolerances[changed]
     return SimplifiedShapes(results, iou, applied, simplified.vertices_before)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg_annotate.geometry import Window
-from ovseg_annotate.rasterise import agreement, covered, filled
+from ovseg_annotate.rasterise import Footprints, covered, filled
 
 BOX = Window(-3, -2, 14, 17)
 numbers = st.floats(-4, 16, allow_nan=False).map(lambda value: round(value * 8) / 8 + 1 / 64)
@@ -62,7 +62,9 @@ def test_agreement_is_the_iou_of_the_filled_pixels(
         first, second = filled(np.array([one]), box), filled(np.array([other]), box)
         either = (first | second).sum()
         expected.append((first & second).sum() / either if either else 1.0)
-    np.testing.assert_allclose(agreement(ones, others), expected)
+    footprints = Footprints.of(np.concatenate((ones, others)))
+    found = footprints.agreement(np.arange(len(ones)), others)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_pixels_are_counted_for_each_owner() -> None:

@@ -54,9 +54,9 @@ def test_machines_without_gpus_take_no_workers_that_want_one() -> None:
     assert (sizes.workers, sizes.cpus) == (2, 4)
 
 
-def test_a_worker_with_one_thread_has_one_part_in_hand_and_others_overlap() -> None:
+def test_a_worker_without_a_gpu_has_one_part_in_hand_and_others_overlap_theirs() -> None:
     assert worker_sizes(FleetOptions(workers=2), [Node(2, 0)], on_cpu=False).calls == 1
-    assert worker_sizes(FleetOptions(workers=1), [Node(2, 0)], on_cpu=False).calls == 2
+    assert worker_sizes(FleetOptions(workers=1), [Node(2, 0)], on_cpu=False).calls == 1
     assert worker_sizes(FleetOptions(workers=1), [Node(8, 1)], on_cpu=False).calls == 3
 
 
