@@ -10,10 +10,17 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
+
+from ovseg_annotate.training.meeting import meet
+
+_MEETING = timedelta(minutes=5)  # machines start at their own pace
+_STEP = timedelta(minutes=30)  # others wait while the first process measures a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,13 @@ def peers_of_torchrun(device: torch.device) -> Iterator[Peers]:
     if "WORLD_SIZE" not in os.environ:
         yield Peers()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    store, rank, count = next(rendezvous("env://", timeout=_MEETING))  # type: ignore[no-untyped-call]
+    own = meet(store, rank, count, _MEETING)
+    store.set_timeout(_STEP)
+    dist.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=_STEP)
     try:
-        yield Peers(dist.get_rank(), dist.get_world_size())
+        yield Peers(rank, count)
     finally:
         dist.destroy_process_group()
 
