@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import httpx2
 
 from labelstudio_backend.tokens import TokenError, Tokens
+from ovseg_annotate.bounded_answers import AnswerLimit, UnusableAnswer, received
 from ovseg_annotate.errors import FormatError, OvsegError
 from ovseg_annotate.formats.fields import Field, parse_json
 from ovseg_annotate.plain_data import json_value
@@ -19,7 +20,6 @@ from ovseg_annotate.web.retries import Patience, asked_wait, is_busy, was_not_ta
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _TAG = re.compile(r"<[^>]*>")
 _LARGEST = 64 * 2**20  # bytes of an answer; a page of 100 tasks has a few of them a task
-_OF_THE_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _SHOWN = 500  # characters of an answer in an error
 
 
@@ -106,35 +106,16 @@ class RestClient:
 
     def _received(self, request: httpx2.Request) -> httpx2.Response:
         """The whole answer, unless it has no end in time or in size; unpacked it counts, too."""
-        ends_at = time.monotonic() + self._patience.longest_answer
-        content = bytearray()
-        response = self._client.send(request, stream=True)
         try:
-            for piece in response.iter_bytes():
-                content += piece
-                if len(content) > _LARGEST:
-                    raise LabelStudioError(
-                        f"{self._said(request, response)} with more than {_LARGEST:,} bytes; is "
-                        f"{request.url.host} a Label Studio server?",
-                        response.status_code,
-                    )
-                if time.monotonic() > ends_at:
-                    raise httpx2.ReadTimeout(
-                        f"it sent {len(content):,} bytes in {self._patience.longest_answer:g} s "
-                        "and had not ended"
-                    )
-        except httpx2.DecodingError as error:
+            return received(
+                self._client, request, AnswerLimit(_LARGEST, self._patience.longest_answer)
+            )
+        except UnusableAnswer as error:
             raise LabelStudioError(
-                f"{self._said(request, response)} with a damaged body ({error}); is "
-                f"{request.url.host} a Label Studio server?",
-                response.status_code,
+                f"{self.url} answered {error.status} to {request.method} {request.url.path} with "
+                f"what cannot be read: {error}; is {request.url.host} a Label Studio server?",
+                error.status,
             ) from error
-        finally:
-            response.close()
-        plain = [each for each in response.headers.items() if each[0] not in _OF_THE_TRANSFER]
-        return httpx2.Response(
-            response.status_code, headers=plain, content=bytes(content), request=request
-        )
 
     def _refusal(self, request: httpx2.Request, response: httpx2.Response) -> LabelStudioError:
         said = f"{self._said(request, response)}: {_shown(response)}"

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import httpx2
 
+from ovseg_annotate.bounded_answers import AnswerLimit, received
 from ovseg_annotate.errors import OvsegError
+from ovseg_annotate.plain_data import json_value
 
 _REFRESH = "/api/token/refresh/"
 _USUAL_LIFE = 300.0  # seconds, as Label Studio sets it
 _MARGIN = 45.0  # seconds before its end an access token is renewed
 _TIMEOUT = httpx2.Timeout(15.0, connect=5.0)
+_LIMIT = AnswerLimit(bytes=2**20, seconds=15.0)
 
 
 class TokenError(OvsegError):
@@ -72,7 +75,8 @@ class Tokens:
     def _exchanged(self, key: str) -> _Access:
         asked_at = self._clock()
         try:
-            response = self._client.post(self._url + _REFRESH, json={"refresh": key})
+            asked = httpx2.Request("POST", self._url + _REFRESH, json={"refresh": key})
+            response = received(self._client, asked, _LIMIT)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise TokenError(
                 f"{self._url} did not answer when the token was to be renewed "
@@ -98,7 +102,7 @@ def _access_in(response: httpx2.Response) -> str | None:
     if not response.is_success:
         return None
     try:
-        access = response.json()["access"]
+        access = json_value(response.content)["access"]
     except (ValueError, TypeError, KeyError):
         return None
     usable = isinstance(access, str) and access.isascii() and access.isprintable() and access

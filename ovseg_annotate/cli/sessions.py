@@ -16,7 +16,7 @@ from ovseg_annotate.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from ovseg_annotate.any_session import AnySession
     from ovseg_annotate.backbones.weights import DownloadProgress
-    from ovseg_annotate.remote.session import Served
+    from ovseg_annotate.remote.served import Served
     from ovseg_annotate.session import Session
 
 Download: TypeAlias = "Callable[[DownloadProgress], None]"

@@ -9,6 +9,7 @@ from ovseg_annotate.datasets.labelled import LabelledFile, LabelledSet, set_of_f
 from ovseg_annotate.datasets.layouts import (
     Layout,
     files_by_stem,
+    is_value,
     listed_names,
     partner,
     table_rows,
@@ -93,7 +94,7 @@ def _object_info(path: Path) -> dict[int, str]:
     names: dict[int, str] = {}
     for line, row in table_rows(path):
         value, name = row.get("Idx", ""), row.get("Name", "")
-        if not value.isdecimal() or int(value) in names or not name:
+        if not is_value(value) or int(value) in names or not name:
             raise FormatError(
                 f"{path}, line {line}: expected a new number under 'Idx' and a name under 'Name', "
                 f"got {value!r} and {name!r}"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from ovseg_annotate.datasets import ade20k, cityscapes, coco, pascal_context, voc
 from ovseg_annotate.datasets.labelled import LabelledSet
-from ovseg_annotate.errors import OptionError, listed_by_nearness
+from ovseg_annotate.errors import (
+    FormatError,
+    OptionError,
+    VocabularyError,
+    listed_by_nearness,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,8 @@ class PublicData:
                 f"protocol {chosen!r} is none of {self.name!r}; "
                 f"there is: {listed_by_nearness(chosen, self.protocols)}"
             )
-        return self.opener(path, chosen)
+        with _named(path):
+            return self.opener(path, chosen)
 
 
 def open_training_set(name: str, path: Path) -> LabelledSet:
@@ -44,7 +51,17 @@ def open_training_set(name: str, path: Path) -> LabelledSet:
         raise OptionError(
             f"the training split of {name!r} is not read; there is: {', '.join(learnt)}"
         )
-    return opener(path)
+    with _named(path):
+        return opener(path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong with the names of a data set is wrong with its files."""
+    try:
+        yield
+    except VocabularyError as error:
+        raise FormatError(f"{path}: {error}") from error
 
 
 _ALL = (

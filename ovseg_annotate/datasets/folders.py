@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.datasets.label_values import MAP_SUFFIXES, read_values
+from ovseg_annotate.datasets.layouts import is_value
 from ovseg_annotate.errors import FormatError, ImageError
 from ovseg_annotate.image import SUFFIXES, images_in, read_image
 
@@ -117,15 +118,22 @@ def _names(path: Path) -> dict[int, str]:
 
 def _names_in_table(path: Path) -> dict[int, str]:
     names: dict[int, str] = {}
-    for line, row in enumerate(csv.DictReader(_text(path).splitlines()), start=2):
+    for line, row in _rows(path):
         value, name = row.get("value") or "", (row.get("concept") or "").strip()
-        if not value.isdecimal() or not name:
+        if not is_value(value) or not name:
             raise FormatError(
                 f"{path}, line {line}: expected a whole number under 'value' and a name under "
                 f"'concept', got {value!r} and {name!r}"
             )
         names[int(value)] = name
     return names
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        yield from enumerate(csv.DictReader(_text(path).splitlines()), start=2)
+    except csv.Error as error:
+        raise FormatError(f"cannot read the names in {path}: {error}") from error
 
 
 def _text(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,6 +16,9 @@ Values: TypeAlias = NDArray[np.int64]  # (height, width)
 
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
 
+_NAME = "LabelMap"  # in a MATLAB file
+_MOST_PIXELS = 2**27  # eight bytes each; Pillow warns of more than two thirds of it
+
 
 def read_values(path: Path) -> Values:
     """Read a PNG or TIFF of whole numbers, or the LabelMap of a MATLAB file."""
@@ -22,7 +27,9 @@ def read_values(path: Path) -> Values:
     from PIL import Image as PillowImage  # noqa: PLC0415  the list of verbs stays cheap
 
     try:
-        with PillowImage.open(path) as image:
+        # By their names: Pillow would start other programs for some other kinds of files.
+        with PillowImage.open(path, formats=("PNG", "TIFF")) as image:
+            _check_area(image.size, path)
             values = np.asarray(image)
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise ImageError(f"cannot read the label map {path}: {error}") from error
@@ -30,19 +37,28 @@ def read_values(path: Path) -> Values:
 
 
 def _read_matlab(path: Path) -> Values:
-    from scipy.io import loadmat  # noqa: PLC0415  only the Pascal Context originals need it
+    from scipy.io import loadmat, whosmat  # noqa: PLC0415  only Pascal Context's originals need it
 
     try:
-        content = loadmat(path)
+        shapes = {name: shape for name, shape, _ in whosmat(path)}
+        _check_area(shapes.get(_NAME, ()), path)
+        content = loadmat(path, variable_names=[_NAME])
+    except FormatError:
+        raise
     # The reader trips over damaged bytes in many ways; whatever it is, the file is what is wrong.
     except Exception as error:
         raise ImageError(
             f"cannot read the label map {path}: {type(error).__name__}: {error}; unpack it again"
         ) from error
-    if "LabelMap" not in content:
-        held = ", ".join(name for name in content if not name.startswith("__")) or "nothing"
-        raise FormatError(f"{path} has no LabelMap; it holds: {held}")
-    return _checked(np.asarray(content["LabelMap"]), path)
+    if _NAME not in content:
+        held = ", ".join(shapes) or "nothing"
+        raise FormatError(f"{path} has no {_NAME}; it holds: {held}")
+    return _checked(np.asarray(content[_NAME]), path)
+
+
+def _check_area(shape: Sequence[int], path: Path) -> None:
+    if math.prod(shape) > _MOST_PIXELS:
+        raise FormatError(f"{path} has more than {_MOST_PIXELS:,} pixels")
 
 
 def _checked(values: NDArray[np.generic], path: Path) -> Values:

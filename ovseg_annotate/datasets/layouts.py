@@ -9,6 +9,8 @@ from pathlib import Path
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.fields import read_json
 
+_LONGEST_VALUE = 9  # digits
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -78,12 +80,17 @@ def numbered_names(path: Path) -> dict[int, str]:
         if not line.strip():
             continue
         value, colon, name = line.partition(":")
-        if not colon or not value.strip().isdecimal() or not name.strip():
+        if not colon or not is_value(value.strip()) or not name.strip():
             raise FormatError(f"{path}, line {number}: expected '12: street sign', got {line!r}")
         if int(value) in names:
             raise FormatError(f"{path}, line {number}: {value.strip()} has a name already")
         names[int(value)] = " ".join(name.split())
     return names
+
+
+def is_value(text: str) -> bool:
+    """Whether it is a number that a pixel can have."""
+    return text.isdecimal() and len(text) <= _LONGEST_VALUE
 
 
 def listed_names(path: Path) -> tuple[str, ...]:

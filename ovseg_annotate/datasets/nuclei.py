@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ovseg_annotate.datasets.folders import LabelledFolder, open_folder
+from ovseg_annotate.errors import FormatError
 
 NUCLEUS = "nucleus"
 VALIDATION_EVERY = 5
@@ -26,8 +27,11 @@ def is_nuclei_folder(path: Path) -> bool:
     manifest = path / _MANIFEST
     if not manifest.is_file():
         return False
-    with manifest.open(encoding="utf-8-sig", newline="") as file:
-        columns = next(csv.reader(file), [])
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            columns = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"cannot read {manifest}: {error}") from error
     return {"name", "kind"} <= set(columns)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +14,14 @@ from ovseg_annotate.errors import FormatError
 _PICTURES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif"})
 _TEXT = "txt"
 _RECORD = "json"
+_READ = _PICTURES | {_TEXT, _RECORD}
 _BLOCK = 512  # bytes of tar
-_LARGEST = 2**30  # bytes of one file: more is no picture and no caption
+_LARGEST = 2**28  # bytes of one sample: more is no picture with a caption
+# Besides errors of its own, the reader gives those of what it stands on, and of numbers in headers.
+_DAMAGE = (
+    tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError,
+    RecursionError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,17 +39,33 @@ class Sample:
 class _Gathered:
     """A sample while its files come in."""
 
+    where: Path  # the archive
     key: str
-    contents: dict[str, bytes] = field(default_factory=dict)  # by suffix
+    suffixes: dict[str, None] = field(default_factory=dict)  # in their order
+    contents: dict[str, bytes] = field(default_factory=dict)  # by suffix, of those that are read
+    left: int = _LARGEST
 
-    def sample(self, path: Path) -> Sample:
+    def take(self, suffix: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Read a file of the sample, if it is one of those that make a pair."""
+        self.suffixes[suffix] = None
+        if suffix not in _READ:
+            return
+        if member.size > self.left:
+            raise FormatError(
+                f"{self.where}: {member.name} makes a sample of more than {_LARGEST:,} bytes"
+            )
+        self.left -= member.size
+        file = archive.extractfile(member)
+        self.contents[suffix] = b"" if file is None else file.read()
+
+    def sample(self) -> Sample:
         picture = next((self.contents[each] for each in self.contents if each in _PICTURES), None)
         return Sample(
-            f"{path}: {self.key}",
+            f"{self.where}: {self.key}",
             picture,
             self.contents.get(_TEXT),
             self.contents.get(_RECORD),
-            tuple(f".{suffix}" for suffix in self.contents),
+            tuple(f".{suffix}" for suffix in self.suffixes),
         )
 
 
@@ -51,18 +75,20 @@ def samples_in(path: Path) -> Iterator[Sample]:
         with tarfile.open(path, "r:*") as archive:
             gathered: _Gathered | None = None
             for member in archive:
+                if member.size < 0:  # the next header would be one that was read before
+                    raise FormatError(f"{path} is damaged behind {member.offset:,} bytes")
                 if not member.isfile():
                     continue
                 key, suffix = _split(member.name)
                 if gathered is not None and gathered.key != key:
-                    yield gathered.sample(path)
+                    yield gathered.sample()
                     gathered = None
-                gathered = gathered or _Gathered(key)
-                gathered.contents[suffix] = _content(archive, member, path)
+                gathered = gathered or _Gathered(path, key)
+                gathered.take(suffix, archive, member)
             _check_end(archive, path)
             if gathered is not None:
-                yield gathered.sample(path)
-    except (tarfile.TarError, EOFError, OSError) as error:
+                yield gathered.sample()
+    except _DAMAGE as error:
         raise FormatError(f"{path} is damaged or cut off: {error}; download it again") from error
 
 
@@ -71,13 +97,6 @@ def _split(name: str) -> tuple[str, str]:
     folder, slash, file = name.rpartition("/")
     stem, _, suffix = file.partition(".")
     return folder + slash + stem, suffix.casefold()
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    if member.size > _LARGEST:
-        raise FormatError(f"{path}: {member.name} has {member.size:,} bytes; allowed: {_LARGEST:,}")
-    file = archive.extractfile(member)
-    return b"" if file is None else file.read()
 
 
 def _check_end(archive: tarfile.TarFile, path: Path) -> None:

@@ -15,12 +15,13 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from ovseg_annotate.datasets.pair_archives import Sample, samples_in
 from ovseg_annotate.errors import FormatError, OvsegError
 from ovseg_annotate.formats.fields import parse_json
+from ovseg_annotate.formats.file_names import safe_relative
 from ovseg_annotate.image import Image, image_of_bytes, read_image
 
 _PICTURE_COLUMNS = ("filepath", "image", "image_path", "path", "file", "filename")
@@ -127,7 +128,17 @@ def _from_row(table: Path, where: str, picture: str | None, text: str | None) ->
             f"{where}: {picture} is a web address, and nothing is downloaded here; fetch the "
             "pictures first, for example with img2dataset, and name their files"
         )
-    return read_image(table.parent / picture), _checked(text, where)
+    return read_image(table.parent / _inside(picture, where)), _checked(text, where)
+
+
+def _inside(picture: str, where: str) -> PurePosixPath:
+    """The name of a file of the data set: a table must not lead to any other."""
+    try:
+        return safe_relative(picture.replace("\\", "/"))
+    except FormatError as error:
+        raise FormatError(
+            f"{where}: {error}; put the table into a folder above all its pictures"
+        ) from error
 
 
 def _checked(text: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -138,18 +139,18 @@ def numbered_concepts(
 
     The first phrase is the name; where it is taken the whole text is, and after that a number.
     """
-    firsts = [_phrases(text)[0].casefold() for text in texts.values()]
+    firsts = Counter(_phrases(text)[0].casefold() for text in texts.values())
     concepts: list[Concept] = []
     names: dict[int, str] = {}
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()  # how often a name was wanted
     for value, text in texts.items():
         phrases = _phrases(text)
-        name = phrases[0] if firsts.count(phrases[0].casefold()) == 1 else ", ".join(phrases)
-        unique, copies = name, 1
-        while unique.casefold() in taken:
-            copies += 1
-            unique = f"{name} ({copies})"
-        taken.add(unique.casefold())
+        name = phrases[0] if firsts[phrases[0].casefold()] == 1 else ", ".join(phrases)
+        unique = name
+        while taken[unique.casefold()]:
+            taken[name.casefold()] += 1
+            unique = f"{name} ({taken[name.casefold()]})"
+        taken[unique.casefold()] += 1
         concepts.append(Concept(unique, phrases))
         names[value] = concepts[-1].name
     return tuple(concepts), names

@@ -14,15 +14,18 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from ovseg_annotate.bounded_answers import AnswerLimit, received
 from ovseg_annotate.descriptions.answers import Answer, answer_from
 from ovseg_annotate.descriptions.prompts import GROUPS, PROMPT_VERSION, ConceptPrompt, Described
 from ovseg_annotate.descriptions.store import AnswerStore
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.plain_data import json_value
 
 BASE_URL, MODEL, API_KEY = "OVSEG_LLM_BASE_URL", "OVSEG_LLM_MODEL", "OVSEG_LLM_API_KEY"
 
 _BATCH = 20  # names of a request
 _CONNECTING = 5.0  # seconds at most until a server takes the call
+_LARGEST = 2**22  # bytes of an answer; one about 20 names has a thousandth of it
 _OWN_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _SYSTEM = "You describe how things look in photos. Answer only JSON."
 _TASK = (
@@ -172,11 +175,13 @@ class EndpointProvider:
         return best
 
     def _said(self, client: httpx2.Client, names: list[str], form: _Form) -> str:
-        response = client.post(self._settings.address, json=_request(self._settings, names, form))
+        body = _request(self._settings, names, form)
+        asked = client.build_request("POST", self._settings.address, json=body)
+        response = received(client, asked, AnswerLimit(_LARGEST, self._settings.timeout))
         if response.status_code != httpx2.codes.OK:
             raise _Refused(response.status_code)
         try:
-            return str(response.json()["choices"][0]["message"]["content"])
+            return str(json_value(response.content)["choices"][0]["message"]["content"])
         except (ValueError, LookupError, TypeError):
             return ""
 

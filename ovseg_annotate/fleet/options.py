@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.lake.schema import MOST_PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class FleetOptions:
             raise OptionError(f"--workers {self.workers}: expected 1 or more, or 0 to choose")
         if min(self.worker_gpus, self.worker_cpus) < 0:
             raise OptionError("--worker-gpus and --worker-cpus are 0 or more")
-        if not 1 <= self.part_pictures <= 4096:
-            raise OptionError(f"--part-pictures {self.part_pictures}: allowed: 1 to 4096")
+        if not 1 <= self.part_pictures <= MOST_PICTURES:
+            raise OptionError(
+                f"--part-pictures {self.part_pictures}: allowed: 1 to {MOST_PICTURES}"
+            )
         if self.patience <= 0:
             raise OptionError(f"--patience {self.patience:g}: expected more than 0 seconds")

@@ -100,12 +100,14 @@ def _record(field: Field) -> Record:
 def provenance_of(field: Field) -> Provenance | None:
     """The member "provenance" of an object, where there is one."""
     provenance = field.find("provenance")
-    if provenance is None:
-        return None
+    return None if provenance is None else provenance_in(provenance)
+
+
+def provenance_in(field: Field) -> Provenance:
     try:
-        return Provenance.from_plain(provenance.value)
+        return Provenance.from_plain(field.value)
     except FormatError as error:
-        raise FormatError(f"{provenance.where}: {error}") from error
+        raise FormatError(f"{field.where}: {error}") from error
 
 
 def _kind(field: Field) -> Kind:

@@ -14,7 +14,6 @@ else there is of the part is written anew.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +24,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ovseg_annotate._version import __version__
-from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.errors import FormatError, OptionError, RunError
+from ovseg_annotate.formats.fields import Field
+from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
 from ovseg_annotate.lake.rows import Answer, FileState, Tables, tables_of
-from ovseg_annotate.lake.schema import SCHEMA, State, Table
+from ovseg_annotate.lake.schema import MOST_PICTURES, SCHEMA, State, Table
 from ovseg_annotate.lake.storage import Storage
+from ovseg_annotate.plain_data import json_value
 from ovseg_annotate.run_folder import RunSettings
 from ovseg_annotate.run_folder.lock import FolderLock
 from ovseg_annotate.run_folder.settings import FILE_NAME as RUN_FILE_NAME
@@ -122,14 +124,14 @@ class Lake:
         if kept:
             before = tables_of_part(self.storage, self.settings.digest, part)
             tables = _merged(before, tables, kept, names)
-        last, content = self._file(Table.PICTURES, part), _parquet(tables[Table.PICTURES])
+        last, content = self._file(Table.PICTURES, part), parquet_bytes(tables[Table.PICTURES])
         if self.storage.exists(last):
             # Another try, or a worker of a command that was killed, may have been quicker.
             if self.storage.read(last) == content:
                 return part
             self.storage.remove(last)
         for table in (Table.MASKS, Table.REGIONS):
-            self.storage.write(self._file(table, part), _parquet(tables[table]))
+            self.storage.write(self._file(table, part), parquet_bytes(tables[table]))
         self.storage.write(last, content)
         return part
 
@@ -161,7 +163,7 @@ def read_settings(storage: Storage) -> tuple[RunSettings, int]:
     """The settings of a lake, and the most pictures of its parts."""
     where = f"{storage.address}/{LAKE_FILE_NAME}"
     try:
-        document = json.loads(storage.read(LAKE_FILE_NAME))
+        document = json_value(storage.read(LAKE_FILE_NAME))
         if document["ovseg_lake"] > SCHEMA:
             raise RunError(
                 f"{where} is of schema {document['ovseg_lake']}; this is ovseg-annotate "
@@ -169,8 +171,9 @@ def read_settings(storage: Storage) -> tuple[RunSettings, int]:
                 f"{document.get('version', 'unknown')}"
             )
         settings = RunSettings.from_plain(document["settings"])
-        return settings, int(document["part_pictures"])
-    except (ValueError, KeyError, TypeError, OptionError) as error:
+        most = Field(document["part_pictures"], "part_pictures").whole(1, MOST_PICTURES)
+        return settings, most
+    except (ValueError, KeyError, TypeError, OptionError, FormatError) as error:
         raise RunError(
             f"cannot read the settings in {where}: {error}. Delete that one file and give the "
             "command again with --replace"
@@ -185,7 +188,9 @@ def parts_in(storage: Storage, settings: str, table: Table) -> list[str]:
 
 def tables_of_part(storage: Storage, settings: str, part: str) -> Tables:
     """All rows of one part."""
-    return {table: _read_table(storage, _file_name(table, settings, part)) for table in Table}
+    return {
+        table: _read_table(storage, _file_name(table, settings, part), table) for table in Table
+    }
 
 
 def _write_settings(storage: Storage, settings: RunSettings, part_pictures: int) -> None:
@@ -205,45 +210,46 @@ def _index(storage: Storage, settings: str) -> Iterator[KnownPart]:
 
     def read(part: str) -> KnownPart:
         name = _file_name(Table.PICTURES, settings, part)
-        rows = _read_table(storage, name, _INDEX_COLUMNS).to_pylist()
-        return KnownPart(part, tuple(map(_known, rows)))
+        rows = _read_table(storage, name, Table.PICTURES, _INDEX_COLUMNS)
+        where = f"{storage.address}/{name}"
+        if not 0 < rows.num_rows <= MOST_PICTURES:
+            raise RunError(
+                f"{where} is about {rows.num_rows:,} pictures; a part has 1 to {MOST_PICTURES:,}"
+            )
+        return KnownPart(part, tuple(_known(row, where) for row in rows.to_pylist()))
 
     with ThreadPoolExecutor(_READERS, "ovseg-index") as pool:
         for start in range(0, len(parts), _READERS):  # never more of them than are asked for
             yield from pool.map(read, parts[start : start + _READERS])
 
 
-def _known(row: Mapping[str, Any]) -> KnownPicture:
-    file = FileState(row["source"], row["bytes"], row["stamp"])
-    return KnownPicture(row["name"], file, State(row["state"]))
+def _known(row: Mapping[str, Any], where: str) -> KnownPicture:
+    told = Field(row, where)
+    size, state = told.find("bytes"), told.get("state")
+    if state.value not in tuple(State):
+        raise state.wrong(f"one of {', '.join(State)}")
+    file = FileState(
+        told.get("source").text(), None if size is None else size.whole(), told.get("stamp").text()
+    )
+    return KnownPicture(told.get("name").text(), file, State(state.text()))
 
 
 def _file_name(table: Table, settings: str, part: str) -> str:
     return f"{table}/settings={settings}/part-{part}{_SUFFIX}"
 
 
-def _read_table(storage: Storage, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415  only fleets and lakes need it
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
+def _read_table(
+    storage: Storage, name: str, table: Table, columns: Sequence[str] | None = None
+) -> pa.Table:
     data = storage.read(name)
     try:
-        return pq.read_table(io.BytesIO(data), columns=columns, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
+        return read_parquet(data, table, columns)
+    except FormatError as error:
         part = name.rpartition("/part-")[2].removesuffix(_SUFFIX)
         raise RunError(
-            f"{storage.address}/{name} is damaged or cut off ({error}); remove the file of part "
-            f"{part} in pictures/ and give the command that wrote it again"
+            f"{storage.address}/{name}: {error}; remove the file of part {part} in pictures/ and "
+            "give the command that wrote it again"
         ) from error
-
-
-def _parquet(table: pa.Table) -> bytes:
-    """The same rows give the same bytes, wherever and whenever they are written."""
-    import pyarrow.parquet as pq  # noqa: PLC0415  only fleets and lakes need it
-
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
 
 
 def _merged(before: Tables, new: Tables, kept: Sequence[str], names: Sequence[str]) -> Tables:

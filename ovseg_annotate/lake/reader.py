@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ovseg_annotate.errors import RunError
+from ovseg_annotate.errors import FormatError, RunError
 from ovseg_annotate.lake.lake import Lake, order_of, read_settings, tables_of_part
 from ovseg_annotate.lake.rows import images_of
 from ovseg_annotate.lake.schema import State
@@ -54,7 +54,11 @@ class LakeReader:
                 _push(opened, first.rest)
 
     def _images_of(self, part: str) -> Iterator[AnnotatedImage]:
-        yield from images_of(tables_of_part(self.storage, self.settings.digest, part))
+        tables = tables_of_part(self.storage, self.settings.digest, part)
+        try:
+            yield from images_of(tables)
+        except (FormatError, RunError) as error:
+            raise RunError(f"{self.storage.address}, part {part}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ovseg_annotate.errors import FormatError, RunError
 from ovseg_annotate.formats.concepts import parsed_vocabulary
 from ovseg_annotate.formats.fields import Field
-from ovseg_annotate.formats.native import mask_in, plain_mask
+from ovseg_annotate.formats.native import mask_in, plain_mask, provenance_in
+from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.lake.schema import State, Table, schema_of
 from ovseg_annotate.provenance import Provenance
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Tables: TypeAlias = "Mapping[Table, pa.Table]"
+
+_AT_ONCE = 1024  # rows
+_SHARES = ("confidence", "margin")
+# The fields of a provenance and their columns.
+_MADE_FROM = {
+    "model": "model",
+    "weights_digest": "weights_digest",
+    "vocabulary": "words",
+    "options": "options",
+    "image": "image",
+    "precision": "precision",
+    "version": "version",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +97,27 @@ def tables_of(answers: Sequence[Answer]) -> Tables:
 
 def images_of(tables: Tables) -> Iterator[AnnotatedImage]:
     """The pictures of a part that were not failures, in their order."""
-    rows = tables[Table.PICTURES].to_pylist()
     regions = _Regions(tables)
-    for row in rows:
-        if row["state"] != State.SUGGESTED:
-            continue
-        where = f"{row['name']} in the lake"
-        vocabulary = parsed_vocabulary(row["vocabulary"], where)
-        size = Size(height=row["height"], width=row["width"])
-        mine = tuple(
-            regions.take(row["name"], number, size, vocabulary) for number in range(row["regions"])
-        )
-        yield AnnotatedImage(row["name"], size, mine, vocabulary, _provenance(row))
+    for row in _rows(tables[Table.PICTURES]):
+        if row["state"] == State.SUGGESTED:
+            yield _image(Field(row, f"{row['name']} in the lake"), regions)
+
+
+def _image(row: Field, regions: _Regions) -> AnnotatedImage:
+    name, size = row.get("name").text(), row.size()
+    vocabulary = parsed_vocabulary(row.get("vocabulary").text(), row.where)
+    memory = MaskMemory(row.where)
+    found = (
+        memory.with_room_for(regions.take(name, number, size, vocabulary))
+        for number in range(row.get("regions").whole())
+    )
+    return AnnotatedImage(name, size, tuple(filter(None, found)), vocabulary, _provenance(row))
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Row by row: as Python's own, all of them would take ten times the room."""
+    for batch in table.to_batches(max_chunksize=_AT_ONCE):
+        yield from batch.to_pylist()
 
 
 def _picture_row(answer: Answer) -> dict[str, object]:
@@ -117,32 +140,16 @@ def _picture_row(answer: Answer) -> dict[str, object]:
         "regions": len(image.regions),
         "vocabulary": str(image.vocabulary),
     }
-    made = image.provenance
-    if made is not None:
-        row |= {
-            "model": made.model,
-            "weights_digest": made.weights_digest,
-            "words": made.vocabulary,
-            "options": made.options,
-            "image": made.image,
-            "precision": made.precision,
-            "version": made.version,
-        }
+    if image.provenance is not None:
+        row |= {column: getattr(image.provenance, name) for name, column in _MADE_FROM.items()}
     return row
 
 
-def _provenance(row: Mapping[str, Any]) -> Provenance | None:
-    if row["model"] is None:
+def _provenance(row: Field) -> Provenance | None:
+    if row.find("model") is None:
         return None
-    return Provenance(
-        model=row["model"],
-        weights_digest=row["weights_digest"],
-        vocabulary=row["words"],
-        options=row["options"],
-        image=row["image"],
-        precision=row["precision"],
-        version=row["version"],
-    )
+    plain = {name: row.get(column).value for name, column in _MADE_FROM.items()}
+    return provenance_in(Field(plain, row.where))
 
 
 def _region_row(image: AnnotatedImage, number: int, region: Region) -> dict[str, object]:
@@ -201,7 +208,17 @@ class _Nested:
         middle = outer.values
         inner = middle.values
         polygons, rings, ends = (each.offsets.to_numpy() for each in (outer, middle, inner))
-        return cls(polygons, rings, ends, inner.values.to_numpy())
+        found = cls(polygons, rings, ends, inner.values.to_numpy(zero_copy_only=False))
+        if not found.is_sound:
+            raise FormatError("its polygons are not outlines of at least 3 finite points [x, y]")
+        return found
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether each polygon has a ring, each ring points, and each point two numbers."""
+        sizes = np.diff(self.ends)
+        whole = bool((sizes >= 6).all() and (sizes % 2 == 0).all())
+        return whole and bool((np.diff(self.rings) >= 1).all() and np.isfinite(self.numbers).all())
 
     def of_region(self, row: int) -> tuple[Polygon, ...]:
         return tuple(
@@ -227,15 +244,12 @@ class _Regions:
                 "remove its file in pictures/ and give the command that wrote it again"
             )
         self._polygons = _Nested.of(regions["polygons"])
-        self._regions = regions.drop_columns("polygons").to_pylist()
-        self._masks = masks.to_pylist()
-        self._next = 0
+        self._regions = enumerate(_rows(regions.drop_columns("polygons")))
+        self._masks = _rows(masks)
 
     def take(self, picture: str, number: int, size: Size, vocabulary: Vocabulary) -> Region:
-        at = self._next
-        self._next += 1
-        row = self._regions[at] if at < len(self._regions) else {}
-        mask = self._masks[at] if row else {}
+        at, row = next(self._regions, (0, {}))
+        mask = next(self._masks, {})
         here = (picture, number)
         if any((each.get("picture"), each.get("region")) != here for each in (row, mask)):
             raise RunError(
@@ -246,12 +260,14 @@ class _Regions:
             raise FormatError(
                 f"{picture}: a region of {row['concept']!r}, which no word stands for"
             )
+        polygons, told = self._polygons.of_region(at), Field(row, f"{picture} in the lake")
+        if not polygons and mask["counts"] is None:
+            raise FormatError(f"{told.where}: region {number} has neither polygons nor a mask")
         return Region(
             row["concept"],
-            self._polygons.of_region(at),
+            polygons,
             None if mask["counts"] is None else mask_in(_mask_field(mask), size),
-            row["confidence"],
-            row["margin"],
+            *(None if each is None else each.share() for each in map(told.find, _SHARES)),
         )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA = 1
+MOST_PICTURES = 4096  # of a part
 
 
 class Table(StrEnum):

@@ -7,8 +7,7 @@ line that is damaged, or about another file or other settings, is as if it were 
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -66,6 +65,10 @@ class Look:
     patches: tuple[Patch, ...]  # the most uncertain first
     vector: NDArray[np.float16]  # (width,) how it looks, whatever the words; (0,) where unknown
 
+    @property
+    def settings(self) -> str:
+        return self.key.partition(" ")[0]
+
     def renamed(self, picture: str) -> Look:
         """The same look at another file of the same content."""
         return replace(self, picture=picture)
@@ -101,7 +104,7 @@ class Looks:
 
     def __init__(self, run: Path) -> None:
         self._path = run / FILE_NAME
-        self._known = {look.key: look for look in _read(self._path)}
+        self._known = _alike({look.key: look for look in _read(self._path)})
 
     def __len__(self) -> int:
         return len(self._known)
@@ -140,6 +143,12 @@ def _read(path: Path) -> Iterator[Look]:
                 continue  # of another version of the program
 
 
+def _alike(looks: Mapping[str, Look]) -> dict[str, Look]:
+    """Those that can be compared: one model makes vectors of one width, as its last look has it."""
+    widths = {look.settings: len(look.vector) for look in looks.values()}
+    return {key: look for key, look in looks.items() if len(look.vector) == widths[look.settings]}
+
+
 def _ends_a_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, 2)
@@ -170,17 +179,24 @@ def _plain(look: Look) -> bytes:
 
 
 def _look(field: Field) -> Look:
-    try:
-        vector = base64.b64decode(field.get("vector").text(), validate=True)
-    except binascii.Error as error:
-        raise field.get("vector").wrong("a text in base64") from error
     return Look(
         field.get("picture").text(),
         field.get("key").text(),
         field.get("uncertainty").share(),
         tuple(_patch(item) for item in field.get("patches").items()),
-        np.frombuffer(vector, "<f2").astype(np.float16),
+        _vector(field.get("vector")),
     )
+
+
+def _vector(field: Field) -> NDArray[np.float16]:
+    try:
+        content = base64.b64decode(field.text(), validate=True)
+        vector = np.frombuffer(content, "<f2").astype(np.float16)
+    except ValueError as error:  # binascii.Error is one, too
+        raise field.wrong("numbers in base64") from error
+    if not np.isfinite(vector).all():
+        raise field.wrong("finite numbers in base64")
+    return vector
 
 
 def _patch(field: Field) -> Patch:

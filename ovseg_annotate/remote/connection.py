@@ -7,11 +7,10 @@ nothing.
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TypeAlias
 import httpx2
 
 from ovseg_annotate._version import __version__
+from ovseg_annotate.bounded_answers import AnswerLimit, UnusableAnswer, received
 from ovseg_annotate.errors import (
     Cancelled,
     FormatError,
@@ -27,13 +27,17 @@ from ovseg_annotate.errors import (
     OvsegError,
     ServerError,
 )
-from ovseg_annotate.formats.fields import Field, parse_json
+from ovseg_annotate.formats.fields import parse_json
 from ovseg_annotate.remote.address import Address
 from ovseg_annotate.watch import Progress, Watch
 from ovseg_annotate.web.retries import Patience, asked_wait
 from ovseg_annotate.wire.failures import error_of
 
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0, pool=None)
+_LONGEST_BODY = 600.0  # s from its first byte to its last
+_SMALL = 2**24  # bytes of JSON
+_LONGEST_EVENT = 300  # bytes of one line
+_DATA = b"data: "
 _AT_ONCE = 16  # requests of one session
 _LOOK_EVERY = 0.05  # s, whether the caller wants to stop
 _TOO_LARGE = 413  # the older name of the status in httpx2 is deprecated, the newer one is new
@@ -49,6 +53,7 @@ class Ask:
     body: bytes = b""
     media_type: str = "application/octet-stream"
     accept: str = "application/json"
+    most: int = _SMALL  # bytes of an answer that makes sense
 
 
 Sent: TypeAlias = httpx2.Response | httpx2.RequestError
@@ -126,22 +131,32 @@ class Connection:
         if ask.body:
             headers["Content-Type"] = ask.media_type
         url = self.address.url + ask.path
+        asked = self._client.build_request(ask.method, url, content=ask.body, headers=headers)
         try:
-            return self._client.request(ask.method, url, content=ask.body, headers=headers)
+            return received(self._client, asked, AnswerLimit(ask.most, _LONGEST_BODY))
+        except UnusableAnswer as error:
+            raise ServerError(
+                f"{self.address.url} answered {error.status} to a request for {ask.path} with "
+                f"what cannot be read: {error}; look whether 'ovseg serve' runs there, of the "
+                "same version"
+            ) from error
         except httpx2.RequestError as error:
             return error
 
     def _follow(self, name: str, progress: Callable[[Progress], None], sent: Future[Sent]) -> None:
         """Pass on what the server tells of a request, as long as somebody waits for it."""
-        url = f"{self.address.url}/jobs/{name}/events"
-        with suppress(httpx2.RequestError), self._client.stream("GET", url) as events:
-            for line in events.iter_lines():
+        url, plain = f"{self.address.url}/jobs/{name}/events", {"Accept-Encoding": "identity"}
+        # Whatever is wrong with what is told on the way, the answer itself decides.
+        with (
+            suppress(httpx2.RequestError, FormatError),
+            self._client.stream("GET", url, headers=plain) as events,
+        ):
+            for line in _lines_of(events):
                 if sent.done():
                     return
-                if line.startswith("data: ") and len(line) < _SHOWN:
-                    step = json.loads(line.removeprefix("data: "))
-                    if step:
-                        progress(Progress(step["stage"], step["done"], step["total"]))
+                step = _step_in(line)
+                if step is not None:
+                    progress(step)
 
     def _refusal(self, answer: httpx2.Response) -> Exception:
         said = _problem_in(answer)
@@ -156,12 +171,12 @@ class Connection:
                 + ("none was given" if self.address.token is None else "ours is not one of its")
                 + "; name its file with --server-token-file, or set OVSEG_SERVER_TOKEN"
             )
-        if "kind" in said:
+        if "kind" in said and "detail" in said:
             return error_of(said["kind"], said["detail"])
         if answer.status_code == _TOO_LARGE:
             is_picture = answer.request.url.path.startswith("/images/")
             return (ImageError if is_picture else OvsegError)(said.get("detail", "too large"))
-        detail = said.get("detail", "") or answer.text[:_SHOWN]
+        detail = said.get("detail", "") or answer.content[:_SHOWN].decode("utf-8", "replace")
         return ServerError(
             f"{self.address.url} answered {answer.status_code} to a request for "
             f"{answer.request.url.path}: {detail}; look whether 'ovseg serve' runs there, of the "
@@ -179,14 +194,33 @@ class Connection:
         )
 
 
-def model_at(connection: Connection, watch: Watch | None = None) -> Field:
-    """What GET /model tells."""
-    return parse_json(connection.ask(Ask("GET", "/model"), watch), connection.address.url)
+def not_ours(url: str, problem: Exception) -> ServerError:
+    """The error to raise for an answer that makes no sense."""
+    return ServerError(f"{url} does not answer as 'ovseg serve' of this version does: {problem}")
 
 
 def _may_be_repeated(answer: httpx2.Response) -> bool:
     """Busy, loading or stopping: the server says when to come again."""
     return answer.status_code in (429, 503) and "Retry-After" in answer.headers
+
+
+def _lines_of(events: httpx2.Response) -> Iterator[bytes]:
+    """The lines of server-sent events; one without an end is the end of them."""
+    rest = b""
+    for piece in events.iter_raw():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+        if len(rest) > _LONGEST_EVENT:
+            return
+
+
+def _step_in(line: bytes) -> Progress | None:
+    if not line.startswith(_DATA) or len(line) > _LONGEST_EVENT:
+        return None
+    told = parse_json(line.removeprefix(_DATA), "an event")
+    if not told.value:
+        return None
+    return Progress(told.get("stage").text(), told.get("done").whole(), told.get("total").whole())
 
 
 def _problem_in(answer: httpx2.Response) -> Mapping[str, str]:

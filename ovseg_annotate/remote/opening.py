@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ovseg_annotate.card import EngineCard
-from ovseg_annotate.errors import FormatError, OptionError, ServerError
-from ovseg_annotate.formats.fields import Field
-from ovseg_annotate.options import read_options
 from ovseg_annotate.remote.address import Address
-from ovseg_annotate.remote.connection import Connection, model_at
-from ovseg_annotate.remote.session import RemoteSession, Served
+from ovseg_annotate.remote.connection import Connection
+from ovseg_annotate.remote.served import served_at
+from ovseg_annotate.remote.session import RemoteSession
 from ovseg_annotate.watch import Watch
 from ovseg_annotate.web.retries import Patience
 
@@ -33,25 +30,7 @@ def connect(
     """
     first = Connection(address, _LOADING, _NOT_THERE)
     try:
-        served = _served(model_at(first, Watch(cancel=stopped)), address.url)
+        served = served_at(first, Watch(cancel=stopped))
     finally:
         first.close()
     return RemoteSession(Connection(address, _BUSY, away), served)
-
-
-def _served(told: Field, url: str) -> Served:
-    try:
-        card = told.get("card").value
-        if not isinstance(card, dict):
-            raise told.get("card").wrong("an object {...}")
-        return Served(
-            told.get("model").text(),
-            told.get("precision").text(),
-            tuple(item.text() for item in told.get("engine_options").items()),
-            told.get("version").text(),
-            read_options(EngineCard, card),
-        )
-    except (FormatError, OptionError, TypeError) as error:
-        raise ServerError(
-            f"{url} does not answer as 'ovseg serve' of this version does: {error}"
-        ) from error

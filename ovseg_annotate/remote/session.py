@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation, Outcome
 from ovseg_annotate.card import EngineCard
-from ovseg_annotate.errors import Cancelled, ImageError, OvsegError, ServerError
+from ovseg_annotate.errors import Cancelled, FormatError, ImageError, OvsegError, ServerError
 from ovseg_annotate.formats.fields import plain_json
 from ovseg_annotate.image import Image, ReadingOptions, file_bytes
 from ovseg_annotate.lessons.lesson import Lesson
@@ -28,7 +28,16 @@ from ovseg_annotate.pointing.cells import CellEvidence
 from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.marks import Mark, check_marks
 from ovseg_annotate.pointing.picking import Picked, PickOptions
-from ovseg_annotate.remote.connection import Ask, Connection
+from ovseg_annotate.remote.checked_answers import (
+    SMALL,
+    annotation_about,
+    evidence_about,
+    most_bytes,
+    picked_about,
+    text_bank_about,
+)
+from ovseg_annotate.remote.connection import Ask, Connection, not_ours
+from ovseg_annotate.remote.served import Served
 from ovseg_annotate.remote.uploading import Upload, Uploader, upload_of
 from ovseg_annotate.vocabulary import Vocabulary
 from ovseg_annotate.watch import Watch
@@ -51,17 +60,6 @@ if TYPE_CHECKING:
 _AHEAD = 3  # pictures on their way beyond the one the caller holds
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What a server told of itself."""
-
-    model: str  # ENGINE@WEIGHTS
-    precision: str
-    engine_options: tuple[str, ...]
-    version: str  # of ovseg-annotate
-    card: EngineCard = field(repr=False)
 
 
 class RemoteSession:
@@ -130,7 +128,13 @@ class RemoteSession:
             None if shown is None else shown.digest,
             model=self._model(),
         )
-        return self._answer(question, (picture, shown), answers.annotation_of, watch)
+        return self._answer(
+            question,
+            (picture, shown),
+            partial(annotation_about, words=vocabulary, size=image.size),
+            watch,
+            most=most_bytes(image.size.area, each=8),
+        )
 
     def annotate_many(
         self,
@@ -150,6 +154,8 @@ class RemoteSession:
         abandoned = Event()  # set when the caller stops asking
         stoppable = (watch or Watch()).also_stopped_by(abandoned.is_set)
         shown = self._examples_upload(examples)
+        reader = partial(annotation_about, words=vocabulary, size=None)
+        most = most_bytes(reading.maximum_pixels, each=8)
 
         def annotated(path: Path) -> Annotation:
             data = file_bytes(path, reading)
@@ -162,7 +168,7 @@ class RemoteSession:
                 model=self._model(patient=True),
             )
             try:
-                return self._answer(question, (picture, shown), answers.annotation_of, stoppable)
+                return self._answer(question, (picture, shown), reader, stoppable, most=most)
             except ImageError as error:  # the server knows the picture by its digest only
                 raise ImageError(str(error).replace(picture.digest, str(path))) from error
 
@@ -215,7 +221,8 @@ class RemoteSession:
         question = PickQuestion(
             Sight(picture.digest), marks, options or PickOptions(), vocabulary, self._model()
         )
-        return self._answer(question, (picture,), answers.picked_of, watch)
+        reader, most = partial(picked_about, size=image.size), most_bytes(image.size.area, each=1)
+        return self._answer(question, (picture,), reader, watch, most=most)
 
     def picture_vector(
         self, image: Image, options: AnnotateOptions | None = None, watch: Watch | None = None
@@ -238,12 +245,15 @@ class RemoteSession:
         """What the words alone say of the cells in a part of a picture, and how they look."""
         picture = self._uploader.of_picture(image)
         question = EvidenceQuestion(Sight(picture.digest), vocabulary, options, box, self._model())
-        return self._answer(question, (picture,), answers.evidence_of, watch)
+        reader = partial(evidence_about, words=vocabulary, size=image.size)
+        # A vector of a thousand numbers for 16 x 16 px, at twice the size.
+        most = most_bytes(image.size.area, each=64)
+        return self._answer(question, (picture,), reader, watch, most=most)
 
     def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
         """The vectors of all phrases, with those that compete; imports torch."""
         question = TextQuestion(vocabulary, contrast, self._model())
-        return self._answer(question, (), answers.text_bank_of, None)
+        return self._answer(question, (), partial(text_bank_about, words=vocabulary), None)
 
     def close(self) -> None:
         """End the connections; the server goes on."""
@@ -276,11 +286,16 @@ class RemoteSession:
         uploads: Iterable[Upload | None],
         reader: Callable[[bytes, str], Answer],
         watch: Watch | None,
+        *,
+        most: int = SMALL,
     ) -> Answer:
         named = (*uploads, self._lesson_upload)
         body = plain_json(question.plain()).encode("ascii")
-        ask = Ask("POST", question.PATH, body, "application/json", MEDIA_TYPE)
+        ask = Ask("POST", question.PATH, body, "application/json", MEDIA_TYPE, most)
         needed = tuple(each for each in named if each is not None)
-        return reader(
-            self._uploader.answer(ask, needed, watch or Watch()), self._connection.address.url
-        )
+        data = self._uploader.answer(ask, needed, watch or Watch())
+        url = self._connection.address.url
+        try:
+            return reader(data, url)
+        except FormatError as error:
+            raise not_ours(url, error) from error

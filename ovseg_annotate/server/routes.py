@@ -40,7 +40,6 @@ WARNINGS = "X-Ovseg-Warnings"
 
 _SMALL_BYTES = 2**25  # of examples or a lesson
 _UPLOAD_SECONDS = 600.0
-_JOB_SECONDS = 5.0  # for the request of a job that somebody asks about to arrive
 _ALIVE_SECONDS = 15.0  # between two signs of life of a stream of events
 
 Handler = Callable[[Request], Coroutine[None, None, Response]]
@@ -65,6 +64,7 @@ class House:
     work: WorkQueue[Answer]
     metrics: Metrics
     engine_options: tuple[str, ...]  # that the session was opened with
+    job_seconds: float = 5.0  # for the request of a job that somebody asks about to arrive
 
 
 class Routes:
@@ -165,7 +165,7 @@ class Routes:
 
     async def events(self, request: Request) -> Response:
         """How far a request is, as server-sent events; the last one says that it has ended."""
-        job = await self._job_of(request, _JOB_SECONDS)
+        job = await self._job_of(request, self._house.job_seconds)
         return StreamingResponse(_events(job), media_type="text/event-stream")
 
     async def cancel(self, request: Request) -> Response:

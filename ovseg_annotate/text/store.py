@@ -18,6 +18,7 @@ Vector: TypeAlias = NDArray[np.float32]
 
 _SUFFIX = ".vector"
 _DIGEST_BYTES = 32
+_NUMBER_BYTES = 4
 _LIMIT = 20_000  # files; 40 MB at width 512
 
 
@@ -45,7 +46,7 @@ class VectorStore:
         except OSError:
             return None
         digest, numbers = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-        if hashlib.sha256(numbers).digest() != digest:
+        if hashlib.sha256(numbers).digest() != digest or len(numbers) % _NUMBER_BYTES:
             return None
         with contextlib.suppress(OSError):  # the mark of use matters to the order of removal only
             os.utime(path)

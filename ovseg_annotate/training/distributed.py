@@ -43,7 +43,7 @@ def peers_of_torchrun(device: torch.device) -> Iterator[Peers]:
         yield Peers()
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
-    store, rank, count = next(rendezvous("env://", timeout=_MEETING))  # type: ignore[no-untyped-call]
+    store, rank, count = next(rendezvous("env://", timeout=_MEETING))
     own = meet(store, rank, count, _MEETING)
     store.set_timeout(_STEP)
     dist.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=_STEP)

@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ovseg_annotate.datasets.label_values import read_values
+from ovseg_annotate.datasets.labelled import picture_of_size
 from ovseg_annotate.datasets.nuclei import kind_of, validation_names
 from ovseg_annotate.datasets.scenes.phrases import draw_phrase
 from ovseg_annotate.datasets.scenes.scene import Attributes
 from ovseg_annotate.errors import OptionError
+from ovseg_annotate.geometry import Size
 from ovseg_annotate.training.samples import Sample
 
 _SMALLEST_SCALE, _LARGEST_SCALE = 0.35, 1.25
@@ -111,8 +114,6 @@ def _read_one(folder: Path, name: str) -> NucleiPicture:
             f"{folder / 'images' / name}: unknown kind {kind!r}; file names start with "
             f"{', '.join(_GROUND_OF_KIND)}"
         )
-    with Image.open(folder / "images" / name) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    with Image.open(folder / "labels" / name) as labels:
-        nuclei = np.asarray(labels) > 0
-    return NucleiPicture(kind, pixels, nuclei)
+    nuclei = read_values(folder / "labels" / name) > 0
+    image = picture_of_size(folder / "images" / name, Size(*nuclei.shape), folder / "labels" / name)
+    return NucleiPicture(kind, image.pixels, nuclei)

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.annotation import Annotation
 from ovseg_annotate.errors import FormatError
+from ovseg_annotate.formats.concepts import parsed_vocabulary
 from ovseg_annotate.formats.fields import Field
+from ovseg_annotate.formats.native import provenance_in
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.label_map import LabelMap, label_dtype
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.pointing.cells import CellEvidence, Grid
 from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.picking import Picked
-from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.vocabulary import Vocabulary
-from ovseg_annotate.wire.packets import packed, unpacked
+from ovseg_annotate.wire.packets import Packet, packed, unpacked
 
 if TYPE_CHECKING:
     from ovseg_annotate.text.bank import TextBank
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MAPS = ("labels", "confidence", "margin")
 _EXAMPLES = ("prototypes", "directions", "unlike")
 _LESSON = ("offsets", "anchors", "lifts")
+_ONE = 0x3C00  # the bits of 1.0 in float16; those of smaller numbers down to 0.0 are smaller ones
 
 
 def annotation_bytes(annotation: Annotation) -> bytes:
@@ -43,16 +45,20 @@ def annotation_bytes(annotation: Annotation) -> bytes:
 
 def annotation_of(data: bytes, where: str) -> Annotation:
     packet = unpacked(data, "annotation", where)
-    vocabulary = Vocabulary.parse(packet.text("vocabulary"))
-    label_map = LabelMap(
-        packet.array("labels", label_dtype(vocabulary), 2),
-        packet.array("confidence", np.float16, 2),
-        packet.array("margin", np.float16, 2),
-        vocabulary,
-    )
-    provenance = Provenance.from_plain(packet.field("provenance").value)
+    vocabulary = _vocabulary(packet)
+    labels = packet.array("labels", label_dtype(vocabulary), 2)
+    confidence, margin = (packet.array(name, np.float16, 2) for name in _MAPS[1:])
+    if not labels.shape == confidence.shape == margin.shape or not labels.size:
+        raise FormatError(f"{where}: its maps are of {labels.shape} and {confidence.shape} pixels")
+    if int(labels.max()) > len(vocabulary):
+        raise FormatError(f"{where}: label {labels.max()} is beyond {len(vocabulary)} concepts")
+    if not (_are_shares(confidence) and _are_shares(margin)):
+        raise FormatError(f"{where}: confidences and margins must be 0 to 1")
     return Annotation(
-        packet.text("image_key"), label_map, provenance, _texts(packet.field("warnings"))
+        packet.text("image_key"),
+        LabelMap(labels, confidence, margin, vocabulary),
+        provenance_in(packet.field("provenance")),
+        _texts(packet.field("warnings")),
     )
 
 
@@ -62,7 +68,7 @@ def picked_bytes(picked: Picked) -> bytes:
 
 def picked_of(data: bytes, where: str) -> Picked:
     packet = unpacked(data, "picked", where)
-    return Picked(packet.array("mask", np.bool_, 2), packet.field("score").number())
+    return Picked(packet.array("mask", np.bool_, 2), packet.field("score").share())
 
 
 def vector_bytes(vector: NDArray[np.float32]) -> bytes:
@@ -70,7 +76,9 @@ def vector_bytes(vector: NDArray[np.float32]) -> bytes:
 
 
 def vector_of(data: bytes, where: str) -> NDArray[np.float32]:
-    return unpacked(data, "vector", where).array("vector", np.float32, 1)
+    vector = unpacked(data, "vector", where).array("vector", np.float32, 1)
+    _check_finite(where, vector)
+    return vector
 
 
 def evidence_bytes(evidence: CellEvidence) -> bytes:
@@ -86,14 +94,18 @@ def evidence_bytes(evidence: CellEvidence) -> bytes:
 
 def evidence_of(data: bytes, where: str) -> CellEvidence:
     packet = unpacked(data, "evidence", where)
+    log_odds, grid = packet.array("log_odds", np.float32, 2), _grid(packet.field("grid"))
     vectors = packet.array("vectors", np.float32, 2) if "vectors" in packet.arrays else None
-    grid = packet.field("grid")
-    return CellEvidence(
-        vectors,
-        packet.array("log_odds", np.float32, 2),
-        Grid(_size(grid.get("picture")), _size(grid.get("whole")), _window(grid.get("part"))),
-        Vocabulary.parse(packet.text("vocabulary")),
-    )
+    vocabulary = _vocabulary(packet)
+    cells = grid.part.size.area
+    seen = cells if vectors is None else len(vectors)
+    if log_odds.shape != (cells, len(vocabulary)) or seen != cells:
+        raise FormatError(
+            f"{where}: log-odds of shape {log_odds.shape} and {seen} vectors for {cells} cells and "
+            f"{len(vocabulary)} concepts"
+        )
+    _check_finite(where, log_odds, *(() if vectors is None else (vectors,)))
+    return CellEvidence(vectors, log_odds, grid, vocabulary)
 
 
 def text_bank_bytes(bank: TextBank) -> bytes:
@@ -111,9 +123,16 @@ def text_bank_of(data: bytes, where: str) -> TextBank:
     from ovseg_annotate.text.bank import TextBank  # noqa: PLC0415
 
     packet = unpacked(data, "text", where)
+    vocabulary = _vocabulary(packet)
+    embeddings = packet.array("embeddings", np.float32, 2)
+    if len(embeddings) != len(vocabulary.phrases):
+        raise FormatError(
+            f"{where}: {len(embeddings)} vectors for {len(vocabulary.phrases)} phrases"
+        )
+    _check_finite(where, embeddings)
     return TextBank(
-        Vocabulary.parse(packet.text("vocabulary")),
-        torch.from_numpy(packet.array("embeddings", np.float32, 2)),
+        vocabulary,
+        torch.from_numpy(embeddings),
         packet.text("wording"),
         _texts(packet.field("warnings")),
     )
@@ -138,8 +157,10 @@ def examples_of(data: bytes, where: str) -> VisualExamples:
     lengths = {len(concepts), len(positive), len(prototypes), len(directions), len(unlike)}
     if len(lengths) != 1 or prototypes.shape != directions.shape:
         raise FormatError(f"{where}: its parts are of {sorted(lengths)} examples")
-    if not all(np.isfinite(each).all() for each in (prototypes, directions, unlike)):
-        raise FormatError(f"{where}: examples need finite numbers")
+    _check_finite(where, prototypes, directions, unlike)
+    weight = packet.field("weight")
+    if not 0.5 <= weight.number() < 1:
+        raise weight.wrong("a number from 0.5 to below 1")
     return VisualExamples(
         packet.text("engine"),
         concepts,
@@ -147,7 +168,7 @@ def examples_of(data: bytes, where: str) -> VisualExamples:
         prototypes,
         directions,
         unlike,
-        packet.field("weight").number(),
+        weight.number(),
     )
 
 
@@ -177,8 +198,32 @@ def lesson_of(data: bytes, where: str) -> Lesson:
         raise FormatError(f"{where}: {error}") from error
 
 
+def _vocabulary(packet: Packet) -> Vocabulary:
+    return parsed_vocabulary(packet.text("vocabulary"), packet.where)
+
+
+def _are_shares(values: NDArray[np.float16]) -> bool:
+    # Whole numbers are compared thirty times as fast; -0.0 is among what is looked at again.
+    if int(values.view(np.uint16).max()) <= _ONE:
+        return True
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _check_finite(where: str, *arrays: NDArray[np.float32]) -> None:
+    if not all(np.isfinite(each).all() for each in arrays):
+        raise FormatError(f"{where}: expected finite numbers")
+
+
 def _texts(field: Field) -> tuple[str, ...]:
     return tuple(item.text() for item in field.items())
+
+
+def _grid(field: Field) -> Grid:
+    whole, part = field.get("whole"), field.get("part")
+    grid = Grid(_size(field.get("picture")), _size(whole), _window(part))
+    if grid.part.bottom > grid.whole.height or grid.part.right > grid.whole.width:
+        raise part.wrong(f"a part of {grid.whole} cells")
+    return grid
 
 
 def _size(field: Field) -> Size:
@@ -186,5 +231,5 @@ def _size(field: Field) -> Size:
 
 
 def _window(field: Field) -> Window:
-    names = ("top", "left", "height", "width")
-    return Window(*(field.get(name).whole() for name in names))
+    top, left = (field.get(name).whole() for name in ("top", "left"))
+    return Window(top, left, field.get("height").whole(1), field.get("width").whole(1))

@@ -80,8 +80,14 @@ def machines() -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="module")
-def run_settings(machines: Fleet) -> RunSettings:
-    weights = machines.opened(SESSION, going_on).weights
+def one_worker(machines: Fleet) -> Fleet:
+    """The same machines where one session will do: each of them starts for seconds."""
+    return Fleet(machines.ray, FleetOptions(fleet="local", workers=1, patience=120), on_cpu=True)
+
+
+@pytest.fixture(scope="module")
+def run_settings(one_worker: Fleet) -> RunSettings:
+    weights = one_worker.opened(SESSION, going_on).weights
     return settings(model=SESSION.model, weights=weights, vocabulary=str(WORDS))
 
 
@@ -162,17 +168,17 @@ def test_a_worker_that_is_killed_costs_nothing(
 
 
 def test_pictures_come_from_a_web_server_and_a_stopped_lake_goes_on(
-    machines: Fleet, run_settings: RunSettings, photos: Path, tmp_path: Path
+    one_worker: Fleet, run_settings: RunSettings, photos: Path, tmp_path: Path
 ) -> None:
     app = Starlette(routes=[Mount("/photos", StaticFiles(directory=photos))])
     names = [f"{number:02}.png" for number in (0, 1, 2, 3, 99)]
     with listening(app) as address:
         (tmp_path / "list.txt").write_text("\n".join(f"{address}/photos/{n}" for n in names))
         order = Order(run_settings, [str(tmp_path / "list.txt")], tmp_path / "lake")
-        parts = order.parts(machines)
+        parts = order.parts(one_worker)
         done = [each.name for each in next(parts).pictures]
         parts.close()  # type: ignore[attr-defined]
-        rest = told(order.parts(machines))
+        rest = told(order.parts(one_worker))
     assert not set(done) & set(rest)
     lake = LakeReader(order.out)
     assert [Path(image.name).name for image in lake.images()] == names[:4]
@@ -191,12 +197,12 @@ def test_a_person_who_wants_to_stop_is_heard_while_workers_start(machines: Fleet
 
 
 def test_other_weights_on_a_worker_are_refused(
-    machines: Fleet, run_settings: RunSettings, photos: Path, tmp_path: Path
+    one_worker: Fleet, run_settings: RunSettings, photos: Path, tmp_path: Path
 ) -> None:
     other = dataclasses.replace(run_settings, weights="f" * 64)
     order = Order(other, [str(photos)], tmp_path / "lake")
     with pytest.raises(WeightsError, match=r"has other weights of naclip@mini"):
-        next(order.parts(machines))
+        next(order.parts(one_worker))
 
 
 def test_a_fleet_that_gets_nowhere_gives_up_with_what_to_do(

@@ -48,6 +48,9 @@ _NEVER = frozenset(
 )  # fmt: skip
 
 
+_CONNECTING = frozenset({"socket.connect", "socket.getaddrinfo"})
+
+
 class TooSlow(BaseException):
     """The processor time is used up."""
 
@@ -65,9 +68,12 @@ class Watch:
     """What was seen while a guard was up."""
 
     folders: tuple[str, ...]
+    server: tuple[str, int] | None = None
     broken: list[str] = field(default_factory=list)
 
     def seen(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in _CONNECTING and self.server is not None and self.server in _pairs(arguments):
+            return
         if event in _NEVER:
             self.broken.append(f"{event} {arguments[:2]!r}"[:300])
         elif event == "open":
@@ -98,6 +104,11 @@ def _is_in_an_open_folder(arguments: tuple[object, ...]) -> bool:
     return isinstance(arguments[-1], int) and arguments[-1] >= 0 and arguments[0] != ""
 
 
+def _pairs(arguments: tuple[object, ...]) -> tuple[object, ...]:
+    """Where an address may stand: as the second argument, or as the first two."""
+    return arguments[1], arguments[:2]
+
+
 _watching: list[Watch] = []
 _hooked: list[bool] = []
 
@@ -113,13 +124,18 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 @contextmanager
-def guarded(*folders: Path, bounds: Bounds | None = None) -> Iterator[None]:
-    """Let a block read what is in the folders; an AssertionError says what else it did."""
+def guarded(
+    *folders: Path, bounds: Bounds | None = None, server: tuple[str, int] | None = None
+) -> Iterator[None]:
+    """Let a block read what is in the folders; an AssertionError says what else it did.
+
+    It may ask `server`, by host and port, and nobody else.
+    """
     bounds = bounds or Bounds()
     if not _hooked:
         sys.addaudithook(_hook)  # for good: hooks cannot be taken away
         _hooked.append(True)
-    watch = Watch(tuple(str(each.resolve()) for each in folders))
+    watch = Watch(tuple(str(each.resolve()) for each in folders), server)
     begun = time.process_time()
     with _limited(bounds), _peak_memory(bounds):
         _watching.append(watch)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from hostile.data_readers import data_readers
+from hostile.kept_readers import kept_readers
+from hostile.packet_readers import packet_readers
+from hostile.reader import WORDS, Reader, annotated
 from safetensors.torch import save
 
 from ovseg_annotate.annotate_options import AnnotateOptions
@@ -23,15 +26,8 @@ from ovseg_annotate.evaluation.card import read_training
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.formats.catalogue import FORMATS, format_named
 from ovseg_annotate.formats.label_studio_results import LabelStudioOptions
-from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.image import ReadingOptions
-from ovseg_annotate.learning_loop.corrections import correction_of
-from ovseg_annotate.learning_loop.journal import Journal
-from ovseg_annotate.learning_loop.versions import Versions
-from ovseg_annotate.lessons.lesson import Lesson
-from ovseg_annotate.lessons.version import Version, VersionCard, read_version, version_bytes
-from ovseg_annotate.provenance import Provenance
-from ovseg_annotate.regions import AnnotatedImage, Mask, Region, RegionOptions
+from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder import Fingerprint, Picture, RunFolder, RunReader, RunSettings
 from ovseg_annotate.run_folder.exports import Exports
 from ovseg_annotate.text.store import VectorStore
@@ -41,38 +37,17 @@ from ovseg_annotate.training.recipes import read_recipe
 from ovseg_annotate.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
-WORDS = Vocabulary.parse("car: sedan @0.4 #10ff20; road; -sky")
-PROVENANCE = Provenance("fake@none", "0" * 64, str(WORDS), "", "8 bit", "float32", "0")
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Writes good files into a folder, and reads the folder."""
-
-    name: str
-    write: Callable[[Path], object]
-    read: Callable[[Path], object]
-    only: str = "*"  # which of the files are made hostile
-
-
-def annotated(name: str = "a.png") -> AnnotatedImage:
-    square = Polygon(np.array([(1.0, 1.0), (9.0, 1.0), (9.0, 8.0), (1.0, 8.0)]))
-    holed = np.ones((5, 6), np.bool_)
-    holed[2, 3] = False
-    regions = (
-        Region("car", (square,), None, 0.5, 0.25),
-        Region("road", (), Mask.of(holed, 3, 4), 0.75),
-    )
-    return AnnotatedImage(name, Size(10, 12), regions, WORDS, PROVENANCE)
 
 
 def readers() -> Iterator[Reader]:
     yield from _formats()
     yield from _words()
     yield from _run_folder()
-    yield from _learning()
     yield from _weights()
     yield from _training()
+    yield from data_readers()
+    yield from kept_readers()
+    yield from packet_readers()
 
 
 def _formats() -> Iterator[Reader]:
@@ -149,44 +124,6 @@ def _run_folder() -> Iterator[Reader]:
         lambda folder: Exports(folder).publish("masks", lambda to: (to / "a").write_text("a")),
         lambda folder: Exports(folder).publish("masks", lambda to: (to / "a").write_text("b")),
         "exports.json",
-    )
-
-
-def _version() -> Version:
-    arrays = [np.ones(shape, np.float32) for shape in (1, (2, 4), (2, 1))]
-    card = VersionCard(
-        "ab" * 32, "vectors@none", "0" * 64, "space", "", str(WORDS), "", "", (("a.png", "cd"),),
-        "residual", (), "folds", 0.25, 0.5, ("car",), 0.5, "", "2026-01-31T12:00:00+00:00", "0",
-    )  # fmt: skip
-    return Version(card, Lesson(card.digest, card.space, card.concepts, *arrays, card.reach))
-
-
-def _write_journal(folder: Path) -> None:
-    with Journal(folder) as journal:
-        journal.take(correction_of(None, annotated("a.png"), accepted=True), "2026-01-31")
-        journal.take(correction_of(None, annotated("b.png"), accepted=False), "2026-02-01")
-        journal.withdraw("a.png", "2026-03-01")
-
-
-def _read_journal(folder: Path) -> object:
-    with Journal(folder) as journal:
-        return journal.digest, list(journal.corrections()), list(journal.entries())
-
-
-def _write_versions(folder: Path) -> None:
-    versions = Versions(folder)
-    versions.use(versions.add(_version()))
-
-
-def _learning() -> Iterator[Reader]:
-    yield Reader("journal", _write_journal, _read_journal, "journal.jsonl")
-    yield Reader(
-        "version",
-        lambda folder: (folder / "a.lesson").write_bytes(version_bytes(_version())),
-        lambda folder: read_version(folder / "a.lesson"),
-    )
-    yield Reader(
-        "versions of a project", _write_versions, lambda folder: Versions(folder).current, "*.json"
     )
 
 

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+import lzma
 import math
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hostile.guard import Bounds, guarded, refusing
-from hostile.readers import annotated
+from hostile.reader import annotated
+from scipy.io import savemat
 
 from ovseg_annotate.annotate_options import AnnotateOptions
-from ovseg_annotate.errors import FormatError, OptionError, RunError, listed_by_nearness
+from ovseg_annotate.datasets.label_values import read_values
+from ovseg_annotate.datasets.pair_archives import samples_in
+from ovseg_annotate.datasets.pairs import read_pairs
+from ovseg_annotate.errors import (
+    FormatError,
+    ImageError,
+    OptionError,
+    RunError,
+    listed_by_nearness,
+)
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.formats.coco_rle import mask_of_counts
 from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Size, Window
+from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
+from ovseg_annotate.lake.schema import Table, schema_of
+from ovseg_annotate.learning_loop.looks import Looks
+from ovseg_annotate.learning_loop.sealed_lines import sealed
 from ovseg_annotate.options import read_options
 from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.regions import Mask, Region
@@ -209,3 +226,65 @@ def test_the_guard_sees_what_it_is_there_to_see(tmp_path: Path) -> None:
         np.ones(2**23)
     with pytest.raises(AssertionError, match="names none"), refusing("here"):
         raise OptionError("in another place")
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/hosts", "a/../../secret.png", "C:\\a.png"])
+def test_a_table_of_pairs_leads_to_no_picture_outside_its_folder(name: str, tmp_path: Path) -> None:
+    """It was read, and learnt from."""
+    table = tmp_path / "data" / "pairs.csv"
+    table.parent.mkdir()
+    table.write_text(f'filepath,title\n"{name}",a secret\n', encoding="utf-8")
+    with guarded(table.parent), pytest.raises(FormatError, match=r"pairs\.csv, line 2: .*no path"):
+        list(read_pairs(table))
+
+
+def tar_of(path: Path, entry: tarfile.TarInfo, content: bytes = b"") -> Path:
+    header = entry.tobuf(tarfile.GNU_FORMAT)
+    path.write_bytes(lzma.compress(header + content + bytes(1024)))
+    return path
+
+
+def test_a_caption_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("a.txt")
+    entry.size = 2**34
+    path = tar_of(tmp_path / "pairs.tar", entry)
+    with guarded(tmp_path, bounds=QUICK), pytest.raises(FormatError, match=r"pairs\.tar: a\.txt"):
+        list(samples_in(path))
+
+
+def test_an_archive_whose_entries_lead_back_comes_to_an_end(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("a.txt")
+    entry.size = -512
+    path = tar_of(tmp_path / "pairs.tar", entry)
+    with guarded(tmp_path, bounds=QUICK), pytest.raises(FormatError, match=r"pairs\.tar"):
+        list(samples_in(path))
+
+
+def test_a_label_map_starts_no_other_program(tmp_path: Path) -> None:
+    """Pillow draws PostScript with Ghostscript, whatever the file is called."""
+    path = tmp_path / "map.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    with guarded(tmp_path), pytest.raises(ImageError, match=r"map\.png"):
+        read_values(path)
+
+
+def test_a_label_map_of_matlab_is_not_larger_than_it_says_it_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "map.mat"
+    savemat(path, {"LabelMap": np.zeros((2**14, 2**13 + 1), np.uint8)}, do_compression=True)
+    with guarded(tmp_path), pytest.raises(FormatError, match="more than 134,217,728"):
+        read_values(path)
+
+
+def test_a_part_of_a_lake_that_unpacks_to_a_billion_rows_is_refused() -> None:
+    nothing = pa.nulls(10**7, pa.string())
+    table = pa.table(dict.fromkeys(schema_of(Table.MASKS).names, nothing))
+    data = parquet_bytes(table)
+    assert len(data) < 2**18
+    with guarded(bounds=QUICK), pytest.raises(FormatError, match="10,000,000 rows"):
+        read_parquet(data, Table.MASKS)
+
+
+def test_a_look_whose_numbers_are_cut_through_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    entry = {"picture": "a", "key": "s a", "uncertainty": 0.5, "patches": [], "vector": "AAAA"}
+    (tmp_path / "looks.jsonl").write_bytes(sealed(json.dumps(entry).encode()))
+    assert len(Looks(tmp_path)) == 0

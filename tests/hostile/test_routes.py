@@ -79,8 +79,8 @@ def test_no_request_makes_the_backend_fail(
     client: TestClient, operation: str, effort: Effort
 ) -> None:
     chance = effort.chance(operation)
-    heavy = OPERATIONS[operation].method == "post"
-    for number in range(effort.rounds(short=40 if heavy else 8, long=800 if heavy else 100)):
+    few, many = (40, 800) if OPERATIONS[operation].method == "post" else (8, 100)
+    for number in effort.numbers(short=few, long=many, seconds=4):
         print(f"{operation}: request {number} of seed {effort.seed}")  # noqa: T201  when it fails
         request = FUZZER.request(OPERATIONS[operation], chance)
         with guarded(bounds=Bounds(seconds=5.0, memory=256 * 2**20)):

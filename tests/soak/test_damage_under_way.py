@@ -73,7 +73,7 @@ def test_kept_features_may_be_damaged_at_any_time(tmp_path: Path, effort: Effort
     expected = [as_bytes(plain_session().annotate(picture(n), WORDS)) for n in range(4)]
     store = FeatureStore(memory_bytes=0, folder=tmp_path)
     session = Session(FakeEngine(), CPU, store)
-    for _ in range(effort.rounds(short=30, long=400)):
+    for _ in effort.numbers(short=30, long=400, seconds=10):
         number = chance.randrange(4)
         assert as_bytes(session.annotate(picture(number), WORDS)) == expected[number]
         damage(tmp_path, chance)
@@ -101,7 +101,7 @@ class FailingDevice(FakeEngine):
 def test_a_device_that_runs_out_of_memory_gives_the_same_bytes(effort: Effort) -> None:
     chance = effort.chance("memory")
     expected = [as_bytes(plain_session().annotate(picture(n), WORDS)) for n in range(6)]
-    for _ in range(effort.rounds(short=3, long=60)):
+    for _ in effort.numbers(short=3, long=60, seconds=5):
         engine = FailingDevice(out_of_memory={chance.randrange(1, 12) for _ in range(2)})
         session = Session(engine, CPU, FeatureStore(memory_bytes=0))
         found = [session.annotate(picture(number), WORDS) for number in range(6)]
@@ -115,7 +115,7 @@ def test_a_device_that_fails_costs_one_picture_and_says_which(
     paths = [picture_file(tmp_path / f"{number}.png", (255, number, 0)) for number in range(8)]
     whole = plain_session().annotate_many(paths, WORDS)
     expected = [as_bytes(each.annotation) for each in whole if each.annotation is not None]
-    for _ in range(effort.rounds(short=3, long=60)):
+    for _ in effort.numbers(short=3, long=60, seconds=5):
         engine = FailingDevice(fails={chance.randrange(1, 9)})
         session = Session(engine, CPU, FeatureStore(memory_bytes=0))
         outcomes = list(session.annotate_many(paths, WORDS))

@@ -39,7 +39,7 @@ def records_there(out: Path, count: int) -> Callable[[], bool]:
 
 def test_nothing_is_lost_doubled_or_torn(tmp_path: Path, effort: Effort) -> None:
     chance = effort.chance("annotate")
-    count, kills = effort.rounds(short=24, long=100), effort.rounds(short=2, long=30)
+    count = effort.rounds(short=24, long=100)
     photos = pictures(tmp_path / "photos", count)
     whole, out = tmp_path / "whole", tmp_path / "out"
     finished((DRIVER, photos, whole))
@@ -47,7 +47,7 @@ def test_nothing_is_lost_doubled_or_torn(tmp_path: Path, effort: Effort) -> None
     assert len(expected) == count
 
     struck = 0
-    for _ in range(kills):
+    for _ in effort.numbers(short=2, long=30, seconds=30):
         moment = chance.randrange(count)
 
         struck += killed((DRIVER, photos, out), records_there(out, moment), chance)
@@ -69,7 +69,7 @@ def test_corrections_made_between_kills_stay(tmp_path: Path, effort: Effort) -> 
     chance = effort.chance("corrections")
     photos, out = pictures(tmp_path / "photos", 30), tmp_path / "out"
     corrected: dict[str, bytes] = {}
-    for number in range(effort.rounds(short=1, long=15)):
+    for number in effort.numbers(short=1, long=15, seconds=20):
         name = f"{chance.randrange(30):03}.png"
         killed((DRIVER, photos, out), records_there(out, number + 1), chance)
         with RunFolder(out) as folder:
