@@ -11,6 +11,7 @@ from ovseg_annotate.learning_loop.journal import project_folder
 from ovseg_annotate.learning_loop.project import Project
 from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.phrase_weights import counting_less
 
 
 class Projects:
@@ -67,10 +68,12 @@ def _offer(versions: Versions, name: str) -> VersionOffer:
         return VersionOffer(name, f"{name} (damaged)", str(error))
     scores = f"{100 * card.after:.1f} instead of {100 * card.before:.1f}"
     pictures = len(card.corrections)
+    less = counting_less(card.phrases)
     return VersionOffer(
         name,
         f"{name}: {scores}",
         f"{scores} (held back: {card.held_back})\nlearnt by {card.candidate} from {pictures} "
         f"{'picture' if pictures == 1 else 'pictures'}, {card.created}\n"
-        f"taught: {', '.join(each or 'nothing' for each in card.concepts)}",
+        f"taught: {', '.join(each or 'nothing' for each in card.concepts)}"
+        + (f"\nphrases that count less: {less}" if less else ""),
     )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from ovseg_annotate.errors import ModelError
 from ovseg_annotate.geometry import Size
+
+# How the phrases of one concept become one number.
+FoldRule: TypeAlias = Literal["max", "sum"]
 
 
 class TilingGrade(StrEnum):
@@ -40,6 +44,7 @@ class EngineCard:
     overlap: float = 0.5  # of neighbouring windows by default, as a share of the window
     known_words: tuple[str, ...] = ()  # empty: open vocabulary; else what it was taught
     pointable: bool = False  # it is `engine.Pointable`: visual examples and picking work
+    folds: FoldRule | None = None  # phrases to concepts, cell by cell: their weights can be learnt
 
     @property
     def space(self) -> str:

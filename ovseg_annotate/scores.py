@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
+from ovseg_annotate.card import FoldRule
 from ovseg_annotate.vocabulary import Vocabulary
-
-# How the phrases of one concept become one number.
-FoldRule: TypeAlias = Literal["max", "sum"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,9 @@ from ovseg_annotate.errors import MemoryLimitError, ModelError, OvsegError
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.image import Image
+from ovseg_annotate.lessons.phrase_weights import shared_phrases
 from ovseg_annotate.lessons.taught import log_odds
+from ovseg_annotate.lessons.weighed import phrases_apart
 from ovseg_annotate.pointing.cells import CellEvidence, CellVectors, Grid, covered_cells
 from ovseg_annotate.pointing.gathering import Gatherer
 from ovseg_annotate.resampling import resampled
@@ -155,9 +157,13 @@ class Scorer:
         """What the words say of the cells that a rectangle touches, and how these look."""
         if self._engine.card.pointable:
             vectors = self.cell_vectors(image, options, box, watch)
-            told = self.score_vectors(vectors.flat, bank)
-            logits = log_odds(told)[0, :, 0].T
-            return CellEvidence(vectors.flat, logits.cpu().numpy(), vectors.grid, bank.vocabulary)
+            return CellEvidence(
+                vectors.flat,
+                self._log_odds(vectors.flat, bank),
+                vectors.grid,
+                bank.vocabulary,
+                self._phrases_apart(vectors.flat, bank),
+            )
         scores = self.scores(image, bank, options, watch)
         whole = Size(*scores.values.shape[1:])
         part = covered_cells(box, image.size, whole)
@@ -165,6 +171,22 @@ class Scorer:
         logits = log_odds(ClassScores(values, scores.competing, scores.vocabulary))
         flat = logits[0].flatten(1).T.cpu().numpy()
         return CellEvidence(None, flat, Grid(image.size, whole, part), scores.vocabulary)
+
+    def _phrases_apart(
+        self, vectors: NDArray[np.float32], bank: TextBank
+    ) -> NDArray[np.float32] | None:
+        """What each phrase says that means a concept together with others."""
+        shared = shared_phrases(bank.vocabulary)
+        if not shared or self._engine.card.folds is None:
+            return None
+        return self._log_odds(vectors, phrases_apart(bank, shared))
+
+    def _log_odds(self, vectors: NDArray[np.float32], bank: TextBank) -> NDArray[np.float32]:
+        """(n, concepts) of cells with these vectors."""
+        logits: NDArray[np.float32] = (
+            log_odds(self.score_vectors(vectors, bank))[0, :, 0].T.cpu().numpy()
+        )
+        return logits
 
     def check(self, size: Size, vocabulary: Vocabulary, options: AnnotateOptions) -> None:
         """Refuse what would not fit, before any work is done for it."""

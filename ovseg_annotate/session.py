@@ -24,7 +24,7 @@ from ovseg_annotate.card import EngineCard
 from ovseg_annotate.catalog import DEFAULT_MODEL, open_engine
 from ovseg_annotate.decoding import CoarseScores, label_map_of
 from ovseg_annotate.devices import Placement, placement
-from ovseg_annotate.engine import Engine
+from ovseg_annotate.engine import Engine, pointable
 from ovseg_annotate.errors import Cancelled, OvsegError
 from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import Image, ReadingOptions, read_image
@@ -33,6 +33,7 @@ from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.model_names import digest_with, split_model
 from ovseg_annotate.lessons.taught import taught_by
 from ovseg_annotate.lessons.version import read_version
+from ovseg_annotate.lessons.weighed import weighed_by
 from ovseg_annotate.options import digest_text
 from ovseg_annotate.pointing.cells import CellEvidence
 from ovseg_annotate.pointing.examples import VisualExamples, examples_from
@@ -137,7 +138,7 @@ class Session:
     def taught(self, lesson: Lesson | None) -> Session:
         """A session with this lesson, or with none; it shares engine, kept features and words."""
         if lesson is not None:
-            lesson.check_space(self.card.space)
+            lesson.check_engine(self.card)
         other = copy(self)
         other.lesson = lesson
         return other
@@ -300,15 +301,23 @@ class Session:
     ) -> _Words:
         """The words with what corrections taught, and what is pointed at on top of that."""
         words = self._words_for(vocabulary, contrast)
-        taught = None if self.lesson is None else taught_by(self.lesson, words.bank.vocabulary)
-        if taught is not None:
-            words = replace(words, shifts=(taught,))
+        if self.lesson is not None:
+            words = replace(words, shifts=self._shifts_of(self.lesson, words.bank))
         if examples is None or not len(examples):
             return words
         examples.check_engine(self.card.space)
         told = self._scorer.score_vectors(examples.prototypes, words.bank, words.shifts)
         leanings = leanings_of(examples, told, self.card.known_words)
         return replace(words, shifts=(*words.shifts, leanings), examples=leanings.digest)
+
+    def _shifts_of(self, lesson: Lesson, bank: TextBank) -> tuple[Shift, ...]:
+        """What phrases count first, then what is added to their concepts."""
+        weighed = None
+        if lesson.phrases:
+            tell = pointable(self.engine).score_vectors
+            weighed = weighed_by(lesson, bank, self.card.folds, tell)
+        shifts = (weighed, taught_by(lesson, bank.vocabulary))
+        return tuple(shift for shift in shifts if shift is not None)
 
     def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
         known_words = self.card.known_words

@@ -23,7 +23,7 @@ CPU = Placement(torch.device("cpu"), torch.float32)
 _SCALE = 20.0
 _MEANINGLESS = 12  # further parts of a vector, in which unknown words lie
 
-VECTOR_CARD = replace(CARD, name="vectors", known_words=tuple(COLOURS), pointable=True)
+VECTOR_CARD = replace(CARD, name="vectors", known_words=tuple(COLOURS), pointable=True, folds="max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class VectorEngine:
     def score(self, features: object, text: TextBank) -> ClassScores:
         cells = self.cell_vectors(features)
         logits = _SCALE * torch.einsum("pd,nrcd->pnrc", text.embeddings, cells)
-        values = fold(logits, text.vocabulary.phrase_owners, len(text.vocabulary), "max")
+        values = fold(logits, text.vocabulary.phrase_owners, len(text.vocabulary), self.card.folds)
         return ClassScores(values.transpose(0, 1), competing=True, vocabulary=text.vocabulary)
 
     def cell_vectors(self, features: object) -> Tensor:

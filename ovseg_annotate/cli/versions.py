@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -22,6 +22,7 @@ from ovseg_annotate.evaluation.effort import VersionEffort, by_version
 from ovseg_annotate.learning_loop.corrections import suggestion_for
 from ovseg_annotate.learning_loop.journal import FILE_NAME, Journal
 from ovseg_annotate.learning_loop.versions import BASE, Versions
+from ovseg_annotate.lessons.phrase_weights import counting_less
 from ovseg_annotate.lessons.version import VersionCard
 from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.run_folder import RunReader, is_run_folder
@@ -107,6 +108,10 @@ def _list(call: Call) -> None:
         table.add_row(name, used, *learnt, *scores, card.created[:16])
     table.add_row(_BASE_NAME, "" if in_service else "yes", "", "", "", "", "")
     Console().print(table)
+    for name, card in cards.items():
+        less = counting_less(card.phrases)
+        if less:
+            Console().print(escape(f"{name}: phrases that count less: {less}"))
     if efforts:
         Console().print(_effort_table(efforts))
 
@@ -192,10 +197,23 @@ def _differences(one: VersionCard, other: VersionCard) -> Sequence[tuple[str, st
         left, right = getattr(one, name), getattr(other, name)
         if left != right or name in ("before", "after"):
             rows.append((name, _shown(left), _shown(right)))
+    rows += _phrase_differences(one, other)
     left, right = set(one.corrections), set(other.corrections)
     rows.append(("pictures", str(len(left)), str(len(right))))
     rows.append(("only here", str(len(left - right)), str(len(right - left))))
     return rows
+
+
+def _phrase_differences(one: VersionCard, other: VersionCard) -> Iterator[tuple[str, str, str]]:
+    """Phrases that count otherwise in one of the two, as shares of what they counted before."""
+    weights = [
+        {(each.concept, each.phrase): f"{each.weight:.2f}" for each in card.phrases}
+        for card in (one, other)
+    ]
+    for concept, phrase in sorted(weights[0].keys() | weights[1].keys()):
+        left, right = (own.get((concept, phrase), "1.00") for own in weights)
+        if left != right:
+            yield f"weight of {phrase!r} for {concept}", left, right
 
 
 def _shown(value: object) -> str:

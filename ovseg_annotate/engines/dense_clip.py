@@ -17,7 +17,7 @@ from torch.nn import functional
 from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.tower import Clip, ConvTower, VisionTower, is_transformer
 from ovseg_annotate.backbones.weights import load_clip
-from ovseg_annotate.card import EngineCard, TilingGrade
+from ovseg_annotate.card import EngineCard, FoldRule, TilingGrade
 from ovseg_annotate.descriptions.options import EnrichOptions
 from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines import last_block
@@ -28,7 +28,7 @@ from ovseg_annotate.engines.scclip import Calibration, Depths, scclip_tokens
 from ovseg_annotate.errors import ModelError, OptionError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.options import digest_text, read_options
-from ovseg_annotate.scores import ClassScores, FoldRule, fold
+from ovseg_annotate.scores import ClassScores, fold
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.encoder import PhraseEncoder, Wording, plain_words
 from ovseg_annotate.text.store import VectorStore
@@ -248,4 +248,5 @@ def _card(name: str, clip: Clip, options: DenseClipOptions, threshold: float) ->
         options=digest_text(options),
         known_words=tower.known_words,
         pointable=True,
+        folds=options.fold,
     )

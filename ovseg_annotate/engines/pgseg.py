@@ -21,14 +21,14 @@ from ovseg_annotate.backbones.group_text import GroupText
 from ovseg_annotate.backbones.group_weights import GroupWeights, load_published, load_trained
 from ovseg_annotate.backbones.system_folder import find_system
 from ovseg_annotate.backbones.tokens import tokenizer_of_folder
-from ovseg_annotate.card import EngineCard, TilingGrade
+from ovseg_annotate.card import EngineCard, FoldRule, TilingGrade
 from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, OptionError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.grouping.affinity import chances, hard_cells, spread
 from ovseg_annotate.options import digest_text, read_options
-from ovseg_annotate.scores import ClassScores, FoldRule, grouped
+from ovseg_annotate.scores import ClassScores, grouped
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.encoder import PhraseEncoder, Wording
 from ovseg_annotate.text.store import VectorStore

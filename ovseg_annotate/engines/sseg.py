@@ -20,7 +20,7 @@ from ovseg_annotate.backbones.system_folder import SystemFolder, find_system
 from ovseg_annotate.backbones.templates import published_templates
 from ovseg_annotate.backbones.tower import Clip
 from ovseg_annotate.backbones.weights import load_clip
-from ovseg_annotate.card import EngineCard, TilingGrade
+from ovseg_annotate.card import EngineCard, FoldRule, TilingGrade
 from ovseg_annotate.engine import check_windows
 from ovseg_annotate.engines.request import EngineRequest
 from ovseg_annotate.errors import ModelError, OptionError, WeightsError
@@ -28,7 +28,7 @@ from ovseg_annotate.geometry import Size
 from ovseg_annotate.masks.concepts import Combine, concept_shares
 from ovseg_annotate.masks.network import MaskNetwork, MaskParts, build_mask_network
 from ovseg_annotate.options import digest_text, read_options
-from ovseg_annotate.scores import ClassScores, FoldRule, fold
+from ovseg_annotate.scores import ClassScores, fold
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.encoder import PhraseEncoder, Wording
 from ovseg_annotate.text.store import VectorStore

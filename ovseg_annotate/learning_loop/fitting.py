@@ -1,4 +1,4 @@
-"""Lessons from cells: four ways, from cheap to dear, all residuals on what the words say.
+"""Lessons from cells: six ways, from cheap to dear, all residuals on what the words say.
 
 Every way minimises, over cells i with weights w and v,
 
@@ -7,15 +7,15 @@ Every way minimises, over cells i with weights w and v,
 where p is the softmax of the words' log-odds and the residual: the certain concept should win, the
 rejected one should not. The residual is linear in B over features of the cells, so that with no
 corrections it is zero and the words rule. A feature of a cell is its likeness to an anchor, which
-falls off quickly: far from all that was corrected the words rule too. In kernel terms, the way
-"ridge" is kernel ridge regression on the nats that are missing, and "logistic" kernel logistic
-regression, both on a subset of regressors (Rasmussen and Williams, "Gaussian processes for machine
-learning", sections 8.3.1 and 3.4).
+falls off quickly: far from all that was corrected the words rule too. What the words say may have
+been changed before by weights of their phrases (`weighing`), which the first way leaves it at. In
+kernel terms, the way "ridge" is kernel ridge regression on the nats that are missing, and
+"logistic" kernel logistic regression, both on a subset of regressors (Rasmussen and Williams,
+"Gaussian processes for machine learning", sections 8.3.1 and 3.4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -23,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ovseg_annotate.learning_loop.material import Material, some_of
+from ovseg_annotate.learning_loop.phrasing import Phrasing, Weighing
+from ovseg_annotate.learning_loop.rows import Floats, Rows
+from ovseg_annotate.learning_loop.weighing import weighed
 from ovseg_annotate.watch import Watch
 
-Floats: TypeAlias = NDArray[np.float64]
-Way: TypeAlias = Literal["offsets", "prototypes", "ridge", "logistic", "wide logistic"]
+Way: TypeAlias = Literal["phrases", "offsets", "prototypes", "ridge", "logistic", "wide logistic"]
 
 # From cheap to dear.
-WAYS: tuple[Way, ...] = ("offsets", "prototypes", "ridge", "logistic", "wide logistic")
+WAYS: tuple[Way, ...] = ("phrases", "offsets", "prototypes", "ridge", "logistic", "wide logistic")
 
 _MARGIN = 3.0  # nats by which the certain concept should win
 _STEPS = 40
@@ -47,24 +48,16 @@ class LearnOptions:
     cells: int = 8192  # of all pictures together
     anchors: int = 96  # places that a lesson knows by their looks
     shrink: float = 0.01  # 1 / (variance of a residual, in squared nats)
+    hold: float = 0.1  # likewise of phrases to equal weights; inf: they stay equal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Weighted cells of several pictures."""
+class Plan:
+    """How to learn, and what to leave as it is."""
 
-    vectors: Floats  # (cells, width)
-    log_odds: Floats  # (cells, columns)
-    certain: Floats  # (cells, columns) weights
-    rejected: Floats  # (cells, columns) weights
-    taught: NDArray[np.bool_]  # (columns,) may change; of the others the words rule
-
-    def without(self, columns: NDArray[np.bool_]) -> Rows:
-        """The same cells, with more concepts that may not change."""
-        return replace(self, taught=self.taught & ~columns)
-
-    def __len__(self) -> int:
-        return len(self.log_odds)
+    way: Way
+    kept: NDArray[np.bool_]  # (columns,) left to the words
+    weighed: NDArray[np.bool_]  # (columns,) whose phrases may count otherwise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +69,12 @@ class Fitted:
     anchors: Floats  # (anchors, width)
     lifts: Floats  # (anchors, columns)
     reach: float
+    weighing: Weighing | None = None  # comes first; None: phrases count as they did
 
-    def shifted(self, vectors: Floats, log_odds: Floats) -> Floats:
-        """What `lessons.taught.Taught` makes of the same numbers."""
+    def shifted(self, vectors: Floats, log_odds: Floats, phrases: NDArray[np.float32]) -> Floats:
+        """What `lessons.weighed` and `lessons.taught` make of the same numbers."""
+        if self.weighing is not None:
+            log_odds = self.weighing.reworded(log_odds, phrases)
         shifted = log_odds.copy()
         if self.offsets.any():
             before = log_odds[:, self.taught]
@@ -91,32 +87,25 @@ class Fitted:
         return shifted
 
 
-def rows_of(materials: Sequence[Material], options: LearnOptions) -> Rows:
-    """Cells with weights that let neither a large picture nor a large area decide alone.
-
-    The cells of one concept in one picture weigh the root of their area together.
-    """
-    taken = some_of(materials, options.cells)
-    certain = np.concatenate([_weights(each, each.certain) for each in taken])
-    rejected = np.concatenate([_weights(each, each.rejected) for each in taken])
-    return Rows(
-        np.concatenate([each.vectors for each in taken]).astype(np.float64),
-        np.concatenate([each.log_odds for each in taken]),
-        certain,
-        rejected,
-        (certain.sum(axis=0) + rejected.sum(axis=0)) > 0,
-    )
+def fitted(
+    rows: Rows, plan: Plan, phrasing: Phrasing | None, options: LearnOptions, watch: Watch
+) -> Fitted:
+    """Learn as planned; the residual stands on the words as their phrases count then."""
+    weighing = None
+    if phrasing is not None:
+        weighing = weighed(rows, phrasing, plan.weighed, options.hold, watch)
+    if weighing is not None:
+        rows = replace(rows, log_odds=weighing.reworded(rows.log_odds, rows.phrases))
+    return replace(_residual(rows, plan.way, options, watch), weighing=weighing)
 
 
-def fitted(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:
-    """Learn in one of the ways."""
+def _residual(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:
     width, columns = rows.vectors.shape[1], rows.log_odds.shape[1]
-    nowhere = np.zeros((0, width))
-    if way == "offsets":
-        offsets = np.zeros(columns)
-        inside = _only(rows, rows.taught)
-        everywhere = np.ones((len(rows), 1))
-        offsets[rows.taught] = _logistic(everywhere, inside, options.shrink, watch)[0]
+    offsets, nowhere = np.zeros(columns), np.zeros((0, width))
+    if way in ("phrases", "offsets"):
+        if way == "offsets":
+            everywhere, inside = np.ones((len(rows), 1)), rows.only(rows.taught)
+            offsets[rows.taught] = _logistic(everywhere, inside, options.shrink, watch)[0]
         return Fitted(offsets, rows.taught, nowhere, np.zeros((0, columns)), 1.0)
     share = _WIDE_REACH if way == "wide logistic" else _REACH
     reach = _reach_of(rows.vectors, share)
@@ -131,28 +120,7 @@ def fitted(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:
     else:
         found = _ridge(features, rows, options.shrink)
     lifts: Floats = turn @ found
-    return Fitted(np.zeros(columns), rows.taught, anchors, lifts, reach)
-
-
-def _weights(material: Material, shares: Floats) -> Floats:
-    """Concepts of one picture share its weight by the roots of their areas."""
-    areas = shares * material.counts[:, None]
-    known = np.sqrt(
-        material.counts @ (material.certain.sum(axis=1) + material.rejected.sum(axis=1))
-    )
-    weights: Floats = areas / np.sqrt(np.maximum(areas.sum(axis=0), 1e-12))
-    weights *= material.weight * known
-    return weights
-
-
-def _only(rows: Rows, columns: NDArray[np.bool_]) -> Rows:
-    return Rows(
-        rows.vectors,
-        rows.log_odds[:, columns],
-        rows.certain[:, columns],
-        rows.rejected[:, columns],
-        np.ones(int(columns.sum()), np.bool_),
-    )
+    return Fitted(offsets, rows.taught, anchors, lifts, reach)
 
 
 def _logistic(features: Floats, rows: Rows, shrink: float, watch: Watch) -> Floats:

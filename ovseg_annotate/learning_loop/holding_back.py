@@ -10,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ovseg_annotate.learning_loop.fitting import Fitted, Floats
+from ovseg_annotate.learning_loop.fitting import Fitted
 from ovseg_annotate.learning_loop.material import BLOCKS, Material
+from ovseg_annotate.learning_loop.rows import Floats
 
 _FOLDS = 5
 _PARTS = 2
@@ -34,7 +35,8 @@ class Quality:
         """Count the cells of one correction; as in learning, large pictures count little more."""
         logits = material.log_odds
         if fitted is not None:
-            logits = fitted.shifted(material.vectors.astype(np.float64), logits)
+            vectors = material.vectors.astype(np.float64)
+            logits = fitted.shifted(vectors, logits, material.phrases)
         winner = logits.argmax(axis=1)
         counts = material.weight * material.counts[:, None]
         columns = logits.shape[1]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ovseg_annotate.learning_loop.fitting import WAYS, Fitted, LearnOptions, Way, fitted, rows_of
+from ovseg_annotate.learning_loop.fitting import (
+    WAYS,
+    Fitted,
+    LearnOptions,
+    Plan,
+    Way,
+    fitted,
+)
 from ovseg_annotate.learning_loop.holding_back import HeldBack, Learner, Quality
 from ovseg_annotate.learning_loop.material import Columns, Material
+from ovseg_annotate.learning_loop.phrasing import Weighing
+from ovseg_annotate.learning_loop.rows import Rows
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version
 from ovseg_annotate.watch import Watch
@@ -27,6 +36,7 @@ class Trial:
     way: Way
     quality: float  # 0 to 1
     kept: tuple[str, ...] = ()  # concepts left to the words: learning made them worse
+    weighed: tuple[str, ...] = ()  # concepts whose phrases may count otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ def judged(
     base = held.quality(lambda others: None)
     if base is None or np.isnan(base.value):
         return Judgement(len(materials), held.how, None, None)
-    trials = [_trial(held, base, way, columns, options, watch) for way in _ways(materials)]
+    trials = _Judge(held, base, columns, options, watch).trials(materials)
     rival = None
     if present is not None:
         rival = held.quality(_rival(present, materials, columns, options, watch))
@@ -79,7 +89,7 @@ def judged(
         held.how,
         base.value,
         None if rival is None else rival.value,
-        tuple(trials),
+        trials,
     )
 
 
@@ -94,7 +104,11 @@ def fitted_of(lesson: Lesson, columns: Columns) -> Fitted:
             taught[column] = True
             offsets[column] = lesson.offsets[place]
             lifts[:, column] = lesson.lifts[:, place]
-    return Fitted(offsets, taught, lesson.anchors.astype(np.float64), lifts, lesson.reach)
+    weighing = None
+    if lesson.phrases and columns.phrasing is not None:
+        weighing = Weighing.from_learnt(lesson.phrases, columns.phrasing, taught)
+    anchors = lesson.anchors.astype(np.float64)
+    return Fitted(offsets, taught, anchors, lifts, lesson.reach, weighing)
 
 
 def _rival(
@@ -114,57 +128,105 @@ def _rival(
         as_it_is = fitted_of(present.lesson, columns)
         return lambda others: as_it_is
 
-    kept = columns_named(columns, present.card.kept)
+    weighed_names = {each.concept for each in present.card.phrases}
+    plan = Plan(
+        way,
+        columns_named(columns, present.card.kept),
+        columns_named(columns, weighed_names),
+    )
 
     def learner(others: Sequence[Material]) -> Fitted | None:
         own = [each for each in others if (each.picture, each.digest) in known]
-        return learnt(own, way, kept, options, watch) if own else None
+        return learnt(own, columns, plan, options, watch) if own else None
 
     return learner
 
 
 def learnt(
     materials: Sequence[Material],
-    way: Way,
-    kept: NDArray[np.bool_],
+    columns: Columns,
+    plan: Plan,
     options: LearnOptions,
     watch: Watch,
 ) -> Fitted | None:
-    """Learn in one way, with some columns left to the words; None where nothing is known."""
+    """Learn as planned; None where nothing is known."""
     watch.stop_if_asked("while learning")
-    rows = rows_of(materials, options).without(kept)
-    return fitted(rows, way, options, watch) if rows.taught.any() else None
+    rows = Rows.of(materials, options.cells).without(plan.kept)
+    if not rows.taught.any():
+        return None
+    return fitted(rows, plan, columns.phrasing, options, watch)
 
 
-def columns_named(columns: Columns, names: Sequence[str]) -> NDArray[np.bool_]:
+def columns_named(columns: Columns, names: Collection[str]) -> NDArray[np.bool_]:
     """(columns,) whether each is among the names."""
     return np.array([name in names for name in columns.names])
 
 
-def _trial(
-    held: HeldBack,
-    base: Quality,
-    way: Way,
-    columns: Columns,
-    options: LearnOptions,
-    watch: Watch,
-) -> Trial:
-    """Learn twice: the second time without what the first time made worse."""
-    kept = np.zeros(len(columns.names), np.bool_)
-    quality = base
-    for _ in range(2):
-        learner = partial(learnt, way=way, kept=kept, options=options, watch=watch)
-        quality = held.quality(learner) or base
-        worse = quality.iou < base.iou - _LOSS  # not-a-number is neither
-        if not (worse & ~kept).any():
-            break
-        kept = kept | worse
-    names = tuple(name for name, yes in zip(columns.names, kept.tolist(), strict=True) if yes)
-    return Trial(way, quality.value, names)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judge:
+    """Judges ways of learning on the same corrections."""
+
+    held: HeldBack
+    base: Quality
+    columns: Columns
+    options: LearnOptions
+    watch: Watch
+
+    def trials(self, materials: Sequence[Material]) -> tuple[Trial, ...]:
+        """Every way that the corrections are enough for, on weighed phrases if they do no harm.
+
+        With them, the best way is tried on equal weights as well: what helps the words alone may
+        be in the way of what is added to them.
+        """
+        ways, equal = _ways(materials), np.zeros(len(self.columns.names), np.bool_)
+        sharing = self._sharing(materials)
+        if not sharing.any():
+            return tuple(self._trial(way, equal) for way in ways)
+        first = self._trial(WAYS[0], sharing)
+        harmless = first.quality >= self.base.value
+        weighed = sharing & ~columns_named(self.columns, first.kept) if harmless else equal
+        others = [self._trial(way, weighed) for way in ways]
+        if weighed.any():
+            best = max(others, key=lambda each: each.quality)
+            others.append(self._trial(best.way, equal))
+        return (first, *others)
+
+    def _sharing(self, materials: Sequence[Material]) -> NDArray[np.bool_]:
+        """(columns,) whether something is known of a concept that has several phrases."""
+        sharing = np.zeros(len(self.columns.names), np.bool_)
+        if self.columns.phrasing is not None and np.isfinite(self.options.hold):
+            sharing[self.columns.phrasing.owners] = True
+        known = [(each.certain + each.rejected).any(axis=0) for each in materials]
+        return np.logical_and(sharing, np.any(known, axis=0))
+
+    def _trial(self, way: Way, weighed: NDArray[np.bool_]) -> Trial:
+        """Learn twice: the second time without what the first time made worse."""
+        kept = np.zeros(len(weighed), np.bool_)
+        quality = self.base
+        for _ in range(2):
+            learner = partial(
+                learnt,
+                columns=self.columns,
+                plan=Plan(way, kept, weighed),
+                options=self.options,
+                watch=self.watch,
+            )
+            quality = self.held.quality(learner) or self.base
+            worse = quality.iou < self.base.iou - _LOSS  # not-a-number is neither
+            if not (worse & ~kept).any():
+                break
+            kept = kept | worse
+        names = self._names(kept), self._names(weighed & ~kept)
+        return Trial(way, quality.value, *names)
+
+    def _names(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+        both = zip(self.columns.names, chosen.tolist(), strict=True)
+        return tuple(name for name, yes in both if yes)
 
 
 def _ways(materials: Sequence[Material]) -> tuple[Way, ...]:
     """One correction is not enough for the widest, and engines without vectors have one only."""
+    added = WAYS[1:]
     if not materials[0].vectors.shape[1]:
-        return WAYS[:1]
-    return WAYS[:-1] if len(materials) == 1 else WAYS
+        return added[:1]
+    return added[:-1] if len(materials) == 1 else added

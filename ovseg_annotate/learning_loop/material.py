@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.card import FoldRule
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.image import Image
 from ovseg_annotate.learning_loop.corrections import Correction, Stated
 from ovseg_annotate.learning_loop.entries import digest_of
+from ovseg_annotate.learning_loop.phrasing import Phrasing
 from ovseg_annotate.lessons.lesson import NOTHING
 from ovseg_annotate.pointing.cells import CellEvidence, Grid, cover
 from ovseg_annotate.pointing.marks import AreaMark
@@ -43,14 +45,17 @@ class Columns:
     names: tuple[str, ...]  # in lower case, then NOTHING
     negative: tuple[int, ...]  # numbers of the negative concepts in the vocabulary
     labelled: tuple[int, ...]  # numbers of the others
+    phrasing: Phrasing | None = None  # None: no phrase can be told from others of its concept
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary) -> Columns:
+    def of(cls, vocabulary: Vocabulary, rule: FoldRule | None = None) -> Columns:
+        """The columns of some words; `rule` where phrases were told apart."""
         numbered = list(enumerate(vocabulary))
         labelled = tuple(number for number, concept in numbered if not concept.negative)
         negative = tuple(number for number, concept in numbered if concept.negative)
         names = [vocabulary.names[number].casefold() for number in labelled]
-        return cls((*names, NOTHING), negative, labelled)
+        phrasing = None if rule is None else Phrasing.of(vocabulary, rule)
+        return cls((*names, NOTHING), negative, labelled, phrasing)
 
     def merged(self, log_odds: NDArray[np.float32]) -> NDArray[np.float64]:
         """(cells, concepts) -> (cells, columns); without negative concepts the last is -inf."""
@@ -74,6 +79,7 @@ class Material:
     image: str  # key of the pixels
     vectors: NDArray[np.float32]  # (cells, width), unit; width 0: the engine has none
     log_odds: NDArray[np.float64]  # (cells, columns) of the words alone
+    phrases: NDArray[np.float32]  # (cells, phrases) of those that share a concept; width 0: none
     certain: NDArray[np.float64]  # (cells, columns) share of a cell that is certainly that
     rejected: NDArray[np.float64]  # (cells, columns) share that certainly is not
     kinds: NDArray[np.int64]  # (cells,) what a cell was drawn for
@@ -118,6 +124,7 @@ class Material:
             self,
             vectors=self.vectors[places],
             log_odds=self.log_odds[places],
+            phrases=self.phrases[places],
             certain=self.certain[places],
             rejected=self.rejected[places],
             kinds=self.kinds[places],
@@ -143,7 +150,7 @@ def material_of(
     rejected = np.minimum(rejected, np.maximum(1 - certain.sum(axis=1, keepdims=True), 0))
     shares = np.concatenate([certain, rejected], axis=1)
     order = _drawn(shares, digest_of(correction))
-    vectors = evidence.vectors
+    vectors, phrases = evidence.vectors, evidence.phrases
     kinds = shares.argmax(axis=1)
     known = shares.sum(axis=1) >= _LEAST
     return Material(
@@ -152,6 +159,7 @@ def material_of(
         image,
         np.empty((len(order), 0), np.float32) if vectors is None else vectors[order],
         log_odds[order],
+        np.empty((len(order), 0), np.float32) if phrases is None else phrases[order],
         certain[order],
         rejected[order],
         kinds[order],

@@ -16,7 +16,7 @@ from ovseg_annotate._version import __version__
 from ovseg_annotate.errors import Cancelled, ImageError, OvsegError
 from ovseg_annotate.learning_loop.corrections import Correction
 from ovseg_annotate.learning_loop.entries import digest_of
-from ovseg_annotate.learning_loop.fitting import Fitted, LearnOptions
+from ovseg_annotate.learning_loop.fitting import Fitted, LearnOptions, Plan
 from ovseg_annotate.learning_loop.judging import Judgement, columns_named, judged, learnt
 from ovseg_annotate.learning_loop.material import (
     Asked,
@@ -33,7 +33,7 @@ from ovseg_annotate.watch import Watch
 if TYPE_CHECKING:
     from ovseg_annotate.any_session import AnySession
 
-_SCHEMA = 1  # of learning: another one, another digest
+_SCHEMA = 2  # of learning: another one, another digest
 _CELLS = 16_384  # of all pictures together
 _FEWEST = 64  # of one
 _KEPT = 64  # pictures
@@ -141,8 +141,12 @@ def refreshed(
     if chosen is None:
         return judgement, None
     digest = digest_of_inputs(base, asked, found.materials, options)
-    kept = columns_named(found.columns, chosen.kept)
-    residual = learnt(found.materials, chosen.way, kept, options, watch)
+    plan = Plan(
+        chosen.way,
+        columns_named(found.columns, chosen.kept),
+        columns_named(found.columns, chosen.weighed),
+    )
+    residual = learnt(found.materials, found.columns, plan, options, watch)
     if residual is None:
         return judgement, None
     lesson = lesson_of(residual, found.columns, digest, base.space)
@@ -166,6 +170,7 @@ def refreshed(
         parent="" if present is None else present.card.digest,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         program=__version__,
+        phrases=lesson.phrases,
     )
     return judgement, Version(card, lesson)
 
@@ -183,7 +188,8 @@ def _one(
             "back, or correct this one"
         )
     evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)
-    columns = Columns.of(evidence.vocabulary)
+    rule = session.card.folds if evidence.phrases is not None else None
+    columns = Columns.of(evidence.vocabulary, rule)
     return columns, material_of(correction, columns, evidence, image.key)
 
 
@@ -213,4 +219,5 @@ def lesson_of(found: Fitted, columns: Columns, digest: str, space: str) -> Lesso
         anchors=found.anchors.astype(np.float32),
         lifts=found.lifts[:, taught].astype(np.float32),
         reach=found.reach,
+        phrases=() if found.weighing is None else found.weighing.learnt(),
     )

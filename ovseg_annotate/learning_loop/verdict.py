@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ovseg_annotate.learning_loop.judging import Judgement, Trial
 from ovseg_annotate.learning_loop.refreshing import LeftOut
+from ovseg_annotate.lessons.phrase_weights import counting_less
 from ovseg_annotate.lessons.version import Version
 
 
@@ -42,7 +43,8 @@ class Verdict:
             name = f" as {self.name}" if self.name else ""
             return (
                 f"better: {_points(best.quality)} instead of {before} ({by}), learnt by "
-                f"{best.way} from {_pictures(judged.pictures)}{name}{_left(best)}{self._without}"
+                f"{best.way} from {_pictures(judged.pictures)}{name}{_left(best)}"
+                f"{_phrases(self.version)}{self._without}"
             )
         if best is None:
             return f"not put into service: no way of learning could be tried{self._without}"
@@ -67,6 +69,11 @@ def _rival(judged: Judgement) -> tuple[str, str]:
 def _left(trial: Trial) -> str:
     names = ", ".join(name or "none of them" for name in trial.kept)
     return f"; left to the words, since learning made them worse: {names}" if names else ""
+
+
+def _phrases(version: Version) -> str:
+    told = counting_less(version.card.phrases)
+    return f"; phrases that count less: {told}" if told else ""
 
 
 def _points(quality: float) -> str:

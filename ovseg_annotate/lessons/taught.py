@@ -71,7 +71,7 @@ def log_odds(scores: ClassScores) -> Tensor:
 
 
 def taught_by(lesson: Lesson, vocabulary: Vocabulary) -> Taught | None:
-    """Match a lesson with words by the names of concepts; None where it teaches none of them.
+    """Match a lesson with words by the names of concepts; None where it adds to none of them.
 
     What is taught to be none of the concepts goes to those that are negative.
     """
@@ -80,7 +80,8 @@ def taught_by(lesson: Lesson, vocabulary: Vocabulary) -> Taught | None:
         owner.get(NOTHING if concept.negative else concept.name.casefold())
         for concept in vocabulary
     ]
-    if all(column is None for column in columns):
+    nothing_added = not lesson.offsets.any() and not len(lesson.anchors)
+    if nothing_added or all(column is None for column in columns):
         return None
     offsets, lifts = torch.from_numpy(lesson.offsets), torch.from_numpy(lesson.lifts)
     taught = Taught(

@@ -17,13 +17,14 @@ import numpy as np
 
 from ovseg_annotate.errors import VersionError
 from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight
 from ovseg_annotate.options import read_options
 from ovseg_annotate.plain_data import json_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SCHEMA = 1
+_SCHEMA = 2  # 1 knew no weights of phrases
 _LARGEST = 2**28  # bytes: a lesson has less than a thousandth of it
 _ARRAYS = ("offsets", "anchors", "lifts")
 _DAMAGED = "copy it again from where it was learnt, or go on without it ('ovseg versions RUN back')"
@@ -52,6 +53,7 @@ class VersionCard:
     parent: str  # digest of the version in service when it was learnt; "": the base
     created: str  # ISO 8601, UTC
     program: str  # version of ovseg-annotate
+    phrases: tuple[PhraseWeight, ...] = ()  # that count otherwise than they did
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +114,7 @@ def version_from(content: bytes, where: str) -> Version:
             arrays["anchors"],
             arrays["lifts"],
             card.reach,
+            card.phrases,
         )
     except VersionError:
         raise

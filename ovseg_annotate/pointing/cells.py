@@ -67,6 +67,9 @@ class CellEvidence:
     log_odds: NDArray[np.float32]  # (cells, concepts) of the words alone; competing: up to a sum
     grid: Grid
     vocabulary: Vocabulary  # contrast included
+    # (cells, phrases) of `shared_phrases`, like `log_odds`; None: there are none, or the engine's
+    # phrases cannot be told apart
+    phrases: NDArray[np.float32] | None = None
 
 
 def _neighbours(

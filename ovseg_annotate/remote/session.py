@@ -103,7 +103,7 @@ class RemoteSession:
     def taught(self, lesson: Lesson | None) -> RemoteSession:
         """A session with this lesson, or with none; it shares what was sent."""
         if lesson is not None:
-            lesson.check_space(self.card.space)
+            lesson.check_engine(self.card)
         other = copy(self)
         other.lesson = lesson
         other._lesson_upload = (

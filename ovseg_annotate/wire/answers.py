@@ -17,6 +17,7 @@ from ovseg_annotate.formats.native import provenance_in
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.label_map import LabelMap, label_dtype
 from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight
 from ovseg_annotate.pointing.cells import CellEvidence, Grid
 from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.picking import Picked
@@ -85,6 +86,8 @@ def evidence_bytes(evidence: CellEvidence) -> bytes:
     arrays = {"log_odds": evidence.log_odds}
     if evidence.vectors is not None:
         arrays["vectors"] = evidence.vectors
+    if evidence.phrases is not None:
+        arrays["phrases"] = evidence.phrases
     texts = {
         "grid": json.dumps(asdict(evidence.grid)),
         "vocabulary": str(evidence.vocabulary),
@@ -95,7 +98,10 @@ def evidence_bytes(evidence: CellEvidence) -> bytes:
 def evidence_of(data: bytes, where: str) -> CellEvidence:
     packet = unpacked(data, "evidence", where)
     log_odds, grid = packet.array("log_odds", np.float32, 2), _grid(packet.field("grid"))
-    vectors = packet.array("vectors", np.float32, 2) if "vectors" in packet.arrays else None
+    vectors, phrases = (
+        packet.array(name, np.float32, 2) if name in packet.arrays else None
+        for name in ("vectors", "phrases")
+    )
     vocabulary = _vocabulary(packet)
     cells = grid.part.size.area
     seen = cells if vectors is None else len(vectors)
@@ -104,8 +110,13 @@ def evidence_of(data: bytes, where: str) -> CellEvidence:
             f"{where}: log-odds of shape {log_odds.shape} and {seen} vectors for {cells} cells and "
             f"{len(vocabulary)} concepts"
         )
-    _check_finite(where, log_odds, *(() if vectors is None else (vectors,)))
-    return CellEvidence(vectors, log_odds, grid, vocabulary)
+    if phrases is not None and phrases.shape != (cells, len(vocabulary.phrases)):
+        raise FormatError(
+            f"{where}: what phrases say is of shape {phrases.shape} for {cells} cells and "
+            f"{len(vocabulary.phrases)} phrases"
+        )
+    _check_finite(where, *(each for each in (log_odds, vectors, phrases) if each is not None))
+    return CellEvidence(vectors, log_odds, grid, vocabulary, phrases)
 
 
 def text_bank_bytes(bank: TextBank) -> bytes:
@@ -179,6 +190,8 @@ def lesson_bytes(lesson: Lesson) -> bytes:
         "concepts": json.dumps(lesson.concepts),
         "reach": json.dumps(lesson.reach),
     }
+    if lesson.phrases:
+        texts["phrases"] = json.dumps([asdict(each) for each in lesson.phrases])
     return packed("lesson", texts, {name: getattr(lesson, name) for name in _LESSON})
 
 
@@ -193,6 +206,7 @@ def lesson_of(data: bytes, where: str) -> Lesson:
             packet.array("anchors", np.float32, 2),
             packet.array("lifts", np.float32, 2),
             packet.field("reach").number(),
+            _phrase_weights(packet.field("phrases")) if "phrases" in packet.texts else (),
         )
     except ValueError as error:
         raise FormatError(f"{where}: {error}") from error
@@ -224,6 +238,15 @@ def _grid(field: Field) -> Grid:
     if grid.part.bottom > grid.whole.height or grid.part.right > grid.whole.width:
         raise part.wrong(f"a part of {grid.whole} cells")
     return grid
+
+
+def _phrase_weights(field: Field) -> tuple[PhraseWeight, ...]:
+    return tuple(
+        PhraseWeight(
+            item.get("concept").text(), item.get("phrase").text(), item.get("weight").number()
+        )
+        for item in field.items()
+    )
 
 
 def _size(field: Field) -> Size:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from learning_samples import OPTIONS, WORDS, leaves, number_of, picture
+from lessons.test_taught import lesson
+from lessons.test_version import version
 from PIL import Image as PillowImage
 from vector_engine import CPU, VECTOR_CARD, VectorEngine, vector_session
 
@@ -21,6 +23,7 @@ from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.lessons.model_names import split_model
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight
 from ovseg_annotate.lessons.version import read_version
 from ovseg_annotate.regions import AnnotatedImage, Mask, Region, RegionOptions
 from ovseg_annotate.run_folder import (
@@ -252,6 +255,30 @@ def test_two_versions_are_compared(run: Path, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     versions(run, "compare", names[0], names[-1], json=True)
     assert json.loads(capsys.readouterr().out)["pictures"][0] == "2"
+
+
+def test_phrases_that_count_less_are_named_and_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = Versions(tmp_path)
+    for number, weight in enumerate((0.3, 0.25)):
+        phrases = (
+            PhraseWeight("leaf", "leaf", 2 - weight),
+            PhraseWeight("leaf", "[sky]", weight),
+        )
+        there.add(version(lesson(digest=f"{number + 1}" * 64, phrases=phrases)))
+    versions(tmp_path, "list")
+    assert "v1-11111111: phrases that count less: '[sky]' for leaf (0.30)" in (
+        capsys.readouterr().out.replace("\n", " ")
+    )
+    versions(tmp_path, "compare", "v1", "v2")
+    assert "weight of '[sky]' for leaf  0.30" in capsys.readouterr().out
+    versions(tmp_path, "compare", "v1", "v2", json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["weight of '[sky]' for leaf"] == ["0.30", "0.25"]
+    versions(tmp_path, "list", json=True)
+    plain = json.loads(capsys.readouterr().out)["versions"][0]["phrases"][1]
+    assert plain == {"concept": "leaf", "phrase": "[sky]", "weight": 0.3}
 
 
 @pytest.mark.parametrize(

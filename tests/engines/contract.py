@@ -12,6 +12,8 @@ from torch import Tensor
 from ovseg_annotate.catalog import open_engine
 from ovseg_annotate.engine import Engine, joined, some_windows, tensors_of
 from ovseg_annotate.errors import ModelError, OptionError
+from ovseg_annotate.lessons.weighed import phrases_apart
+from ovseg_annotate.scores import grouped
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -112,6 +114,20 @@ class EngineContract:
         features = engine.encode_image(windows)
         some = engine.score(some_windows(features, 1, 3), text).values
         torch.testing.assert_close(some, engine.score(features, text).values[1:3])
+
+    def test_phrases_fold_into_concepts_as_the_card_says(
+        self, engine: Engine, windows: Tensor, text: TextBank
+    ) -> None:
+        rule = engine.card.folds
+        if rule is None:
+            pytest.skip("the card does not say how phrases fold")
+        features = engine.encode_image(windows)
+        concepts = engine.score(features, text).values
+        apart = phrases_apart(text, tuple(range(len(WORDS.phrases))))
+        phrases = engine.score(features, apart).values.transpose(0, 1)  # (phrases, windows, ...)
+        folded = grouped(phrases, WORDS.phrase_owners, len(WORDS), rule)
+        folded = folded / folded.sum(dim=0)
+        torch.testing.assert_close(folded.transpose(0, 1), concepts, atol=1e-5, rtol=1e-4)
 
     def test_the_order_of_words_does_not_matter(self, engine: Engine, windows: Tensor) -> None:
         features = engine.encode_image(windows)

@@ -10,6 +10,7 @@ from lessons.test_taught import lesson
 from ovseg_annotate.errors import VersionError
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.model_names import digest_with, split_model, with_version
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight
 from ovseg_annotate.lessons.version import (
     Version,
     VersionCard,
@@ -17,6 +18,8 @@ from ovseg_annotate.lessons.version import (
     version_bytes,
     version_from,
 )
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
 def version(taught: Lesson | None = None, **changes: object) -> Version:
@@ -41,6 +44,7 @@ def version(taught: Lesson | None = None, **changes: object) -> Version:
         "parent": "",
         "created": "2026-01-02T03:04:05+00:00",
         "program": "1",
+        "phrases": taught.phrases,
     }
     return Version(VersionCard(**(values | changes)), taught)  # type: ignore[arg-type]
 
@@ -58,6 +62,21 @@ def test_a_lesson_without_anchors_comes_back_too() -> None:
     bare = lesson(anchors=np.zeros((0, 0), np.float32), lifts=np.zeros((0, 2), np.float32))
     after = version_from(version_bytes(version(bare)), "here")
     assert after.lesson.anchors.shape == (0, 0)
+
+
+def test_weights_of_phrases_come_back_to_the_bit() -> None:
+    phrases = (
+        PhraseWeight("leaf", "größeres Blatt, grün", 2 / 3),
+        PhraseWeight("leaf", "b", 4 / 3),
+    )
+    after = version_from(version_bytes(version(lesson(phrases=phrases))), "here")
+    assert after.card.phrases == after.lesson.phrases == phrases
+
+
+def test_a_version_from_before_phrases_had_weights_is_read() -> None:
+    old = read_version(FIXTURES / "schema1.lesson")
+    assert old.card == version().card
+    assert old.lesson.phrases == ()
 
 
 def test_no_damaged_byte_passes_for_a_version() -> None:
@@ -88,7 +107,7 @@ def test_a_checksum_that_does_not_fit_is_named() -> None:
 
 def test_a_newer_schema_says_what_to_do() -> None:
     content = version_bytes(version())
-    newer = content.replace(b'"ovseg_lesson":"1"', b'"ovseg_lesson":"7"')
+    newer = content.replace(b'"ovseg_lesson":"2"', b'"ovseg_lesson":"7"')
     assert newer != content
     with pytest.raises(VersionError, match="update it"):
         version_from(newer, "v1.lesson")

@@ -27,6 +27,7 @@ from ovseg_annotate.errors import (
 )
 from ovseg_annotate.image import Image, ReadingOptions, from_array, read_image
 from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight
 from ovseg_annotate.pointing.marks import AreaMark, BoxMark, PointMark
 from ovseg_annotate.refine.options import RefineOptions
 from ovseg_annotate.remote import RemoteSession
@@ -127,7 +128,7 @@ def test_examples_picks_evidence_vectors_and_words_are_equal(
     )  # fmt: skip
     asked = (image, WORDS, AnnotateOptions(), (3.0, 4.0, 50.0, 60.0))
     found, expected = there.evidence(*asked), here.evidence(*asked)
-    check_same_fields(found, expected, "vectors", "log_odds", "grid", "vocabulary")
+    check_same_fields(found, expected, "vectors", "log_odds", "grid", "vocabulary", "phrases")
     assert there.picture_vector(image).tobytes() == here.picture_vector(image).tobytes()
     bank, own = there.text_bank(WORDS, "auto"), here.text_bank(WORDS, "auto")
     assert bank.embeddings.numpy().tobytes() == own.embeddings.numpy().tobytes()
@@ -139,7 +140,9 @@ def lesson_for(session: AnySession) -> Lesson:
     anchors = np.eye(2, width, dtype=np.float32)
     lifts = np.array([[2.0, 0.0], [0.0, 3.0]], np.float32)
     offsets = np.array([0.5, -0.25], np.float32)
-    return Lesson("d" * 64, session.card.space, ("red", "blue"), offsets, anchors, lifts, 0.3)
+    phrases = (PhraseWeight("blue", "blue", 0.5), PhraseWeight("blue", "azure", 1.5))
+    concepts = ("red", "blue")
+    return Lesson("d" * 64, session.card.space, concepts, offsets, anchors, lifts, 0.3, phrases)
 
 
 def test_a_version_of_the_model_is_sent_once_and_answers_alike(
@@ -150,6 +153,8 @@ def test_a_version_of_the_model_is_sent_once_and_answers_alike(
     check_same_fields(mine, theirs, "model", "weights_digest")
     check_equal(mine.annotate(picture(), WORDS), theirs.annotate(picture(), WORDS))
     check_equal(there.annotate(picture(), WORDS), here.annotate(picture(), WORDS))
+    equal = here.taught(replace(lesson, phrases=())).annotate(picture(), WORDS).label_map
+    assert (equal.confidence != mine.annotate(picture(), WORDS).label_map.confidence).any()
     with pytest.raises(VersionError, match="does not fit"):
         there.taught(replace(lesson, space="another engine"))
 
