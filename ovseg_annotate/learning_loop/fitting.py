@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ovseg_annotate.learning_loop.phrasing import Phrasing, Weighing
+from ovseg_annotate.learning_loop.phrasing import Weighing
 from ovseg_annotate.learning_loop.rows import Floats, Rows
-from ovseg_annotate.learning_loop.weighing import weighed
 from ovseg_annotate.watch import Watch
 
 Way: TypeAlias = Literal["phrases", "offsets", "prototypes", "ridge", "logistic", "wide logistic"]
@@ -88,15 +87,12 @@ class Fitted:
 
 
 def fitted(
-    rows: Rows, plan: Plan, phrasing: Phrasing | None, options: LearnOptions, watch: Watch
+    rows: Rows, way: Way, weighing: Weighing | None, options: LearnOptions, watch: Watch
 ) -> Fitted:
-    """Learn as planned; the residual stands on the words as their phrases count then."""
-    weighing = None
-    if phrasing is not None:
-        weighing = weighed(rows, phrasing, plan.weighed, options.hold, watch)
+    """Learn in one of the ways; what is added stands on the words as their phrases count then."""
     if weighing is not None:
         rows = replace(rows, log_odds=weighing.reworded(rows.log_odds, rows.phrases))
-    return replace(_residual(rows, plan.way, options, watch), weighing=weighing)
+    return replace(_residual(rows, way, options, watch), weighing=weighing)
 
 
 def _residual(rows: Rows, way: Way, options: LearnOptions, watch: Watch) -> Fitted:

@@ -21,6 +21,7 @@ from ovseg_annotate.learning_loop.holding_back import HeldBack, Learner, Quality
 from ovseg_annotate.learning_loop.material import Columns, Material
 from ovseg_annotate.learning_loop.phrasing import Weighing
 from ovseg_annotate.learning_loop.rows import Rows
+from ovseg_annotate.learning_loop.weighing import Weigher
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version
 from ovseg_annotate.watch import Watch
@@ -80,10 +81,11 @@ def judged(
     base = held.quality(lambda others: None)
     if base is None or np.isnan(base.value):
         return Judgement(len(materials), held.how, None, None)
-    trials = _Judge(held, base, columns, options, watch).trials(materials)
+    judge = _Judge(held, base, columns, Learning.of(columns, options, watch))
+    trials = judge.trials(materials)
     rival = None
     if present is not None:
-        rival = held.quality(_rival(present, materials, columns, options, watch))
+        rival = held.quality(_rival(present, materials, columns, judge.learning))
     return Judgement(
         len(materials),
         held.how,
@@ -115,8 +117,7 @@ def _rival(
     present: Version,
     materials: Sequence[Material],
     columns: Columns,
-    options: LearnOptions,
-    watch: Watch,
+    learning: Learning,
 ) -> Learner:
     """The version in service, learnt again each turn without what it is judged by.
 
@@ -137,24 +138,31 @@ def _rival(
 
     def learner(others: Sequence[Material]) -> Fitted | None:
         own = [each for each in others if (each.picture, each.digest) in known]
-        return learnt(own, columns, plan, options, watch) if own else None
+        return learning.learnt(own, plan) if own else None
 
     return learner
 
 
-def learnt(
-    materials: Sequence[Material],
-    columns: Columns,
-    plan: Plan,
-    options: LearnOptions,
-    watch: Watch,
-) -> Fitted | None:
-    """Learn as planned; None where nothing is known."""
-    watch.stop_if_asked("while learning")
-    rows = Rows.of(materials, options.cells).without(plan.kept)
-    if not rows.taught.any():
-        return None
-    return fitted(rows, plan, columns.phrasing, options, watch)
+@dataclass(frozen=True, slots=True, eq=False)
+class Learning:
+    """Learns as it is told to, from any corrections of the same words."""
+
+    weigher: Weigher
+    options: LearnOptions
+    watch: Watch
+
+    @classmethod
+    def of(cls, columns: Columns, options: LearnOptions, watch: Watch) -> Learning:
+        return cls(Weigher(columns.phrasing, options.hold, watch), options, watch)
+
+    def learnt(self, materials: Sequence[Material], plan: Plan) -> Fitted | None:
+        """Learn as planned; None where nothing is known."""
+        self.watch.stop_if_asked("while learning")
+        rows = Rows.of(materials, self.options.cells).without(plan.kept)
+        if not rows.taught.any():
+            return None
+        weighing = self.weigher.weighing(materials, rows, plan.weighed)
+        return fitted(rows, plan.way, weighing, self.options, self.watch)
 
 
 def columns_named(columns: Columns, names: Collection[str]) -> NDArray[np.bool_]:
@@ -169,8 +177,7 @@ class _Judge:
     held: HeldBack
     base: Quality
     columns: Columns
-    options: LearnOptions
-    watch: Watch
+    learning: Learning
 
     def trials(self, materials: Sequence[Material]) -> tuple[Trial, ...]:
         """Every way that the corrections are enough for, on weighed phrases if they do no harm.
@@ -194,7 +201,7 @@ class _Judge:
     def _sharing(self, materials: Sequence[Material]) -> NDArray[np.bool_]:
         """(columns,) whether something is known of a concept that has several phrases."""
         sharing = np.zeros(len(self.columns.names), np.bool_)
-        if self.columns.phrasing is not None and np.isfinite(self.options.hold):
+        if self.columns.phrasing is not None and np.isfinite(self.learning.options.hold):
             sharing[self.columns.phrasing.owners] = True
         known = [(each.certain + each.rejected).any(axis=0) for each in materials]
         return np.logical_and(sharing, np.any(known, axis=0))
@@ -204,13 +211,7 @@ class _Judge:
         kept = np.zeros(len(weighed), np.bool_)
         quality = self.base
         for _ in range(2):
-            learner = partial(
-                learnt,
-                columns=self.columns,
-                plan=Plan(way, kept, weighed),
-                options=self.options,
-                watch=self.watch,
-            )
+            learner = partial(self.learning.learnt, plan=Plan(way, kept, weighed))
             quality = self.held.quality(learner) or self.base
             worse = quality.iou < self.base.iou - _LOSS  # not-a-number is neither
             if not (worse & ~kept).any():

@@ -17,7 +17,7 @@ from ovseg_annotate.errors import Cancelled, ImageError, OvsegError
 from ovseg_annotate.learning_loop.corrections import Correction
 from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.fitting import Fitted, LearnOptions, Plan
-from ovseg_annotate.learning_loop.judging import Judgement, columns_named, judged, learnt
+from ovseg_annotate.learning_loop.judging import Judgement, Learning, columns_named, judged
 from ovseg_annotate.learning_loop.material import (
     Asked,
     Columns,
@@ -146,7 +146,7 @@ def refreshed(
         columns_named(found.columns, chosen.kept),
         columns_named(found.columns, chosen.weighed),
     )
-    residual = learnt(found.materials, found.columns, plan, options, watch)
+    residual = Learning.of(found.columns, options, watch).learnt(found.materials, plan)
     if residual is None:
         return judgement, None
     lesson = lesson_of(residual, found.columns, digest, base.space)

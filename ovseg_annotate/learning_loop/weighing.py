@@ -13,18 +13,41 @@ together. A phrase that is never the strongest of its concept tells nothing of i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from ovseg_annotate.learning_loop.material import Material
 from ovseg_annotate.learning_loop.phrasing import Phrasing, Weighing, trading_with
 from ovseg_annotate.learning_loop.rows import Floats, Rows
 from ovseg_annotate.watch import Watch
 
 _STEPS = 20
 _LEAST_CHANGE = 1e-6  # of the loss: with so few weights, more digits cost more than they tell
+
+
+class Weigher:
+    """Learns weights of phrases, from the same corrections only once however many ways use them."""
+
+    def __init__(self, phrasing: Phrasing | None, hold: float, watch: Watch) -> None:
+        self._phrasing = phrasing
+        self._hold = hold
+        self._watch = watch
+        self._known: dict[tuple[tuple[Material, ...], bytes, bytes], Weighing | None] = {}
+
+    def weighing(
+        self, materials: Sequence[Material], rows: Rows, columns: NDArray[np.bool_]
+    ) -> Weighing | None:
+        """What the cells of some corrections, as rows, teach of the phrases of some columns."""
+        if self._phrasing is None:
+            return None
+        key = (tuple(materials), rows.taught.tobytes(), columns.tobytes())
+        if key not in self._known:
+            self._known[key] = weighed(rows, self._phrasing, columns, self._hold, self._watch)
+        return self._known[key]
 
 
 def weighed(
@@ -133,7 +156,8 @@ class _Problem:
     def _by_phrase(self, slope: Floats, told: Floats) -> Floats:
         """(own,) how the loss changes with each phrase's nats."""
         if self.phrasing.rule == "max":
-            return np.bincount(told.argmax(axis=1), slope, told.shape[1])
-        shares = np.exp(told - np.logaddexp.reduce(told, axis=1, keepdims=True))
+            shares = np.eye(told.shape[1])[told.argmax(axis=1)]
+        else:
+            shares = np.exp(told - np.logaddexp.reduce(told, axis=1, keepdims=True))
         by_phrase: Floats = slope @ shares
         return by_phrase
