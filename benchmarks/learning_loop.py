@@ -295,12 +295,15 @@ def report_untouched(session: Session, pictures: int) -> None:
     tell(name, float(change[there & rows].mean()), "points")
 
 
-def report_one_correction(session: Session) -> None:
-    """From one correction to new suggestions, 1024 x 1024 on kept features."""
+def report_one_correction(session: Session, further: tuple[str, ...] = ()) -> None:
+    """From one correction to new suggestions, 1024 x 1024 on kept features.
+
+    `further` phrases of each concept, none of which means it.
+    """
     rules = SceneRules(SceneStyle.MICROSCOPY, Size(1024, 1024), object_scale=4.0)
     scene = draw_scene(rules, 3)
     names = sorted({region.name for region in scene.regions})
-    words = Vocabulary(tuple(Concept(name, (f"zorble {name[0]}",)) for name in names))
+    words = Vocabulary(tuple(Concept(name, (f"zorble {name[0]}", *further)) for name in names))
     known = Known(from_array(scene.pixels), semantic_map(scene, names).astype(np.int64))
     pool = Pool(words, {"large": known})
     found = session.annotate(known.image, words)
@@ -314,12 +317,10 @@ def report_one_correction(session: Session) -> None:
             current = project.current
             session.taught(None if current is None else current.lesson).annotate(known.image, words)
             spent.append(time.perf_counter() - start)
-    tell(
-        "one correction to new suggestions, 1024 x 1024 on kept features",
-        min(spent),
-        "s",
-        at_most=2.0,
-    )
+    name = "one correction to new suggestions, 1024 x 1024 on kept features"
+    if further:
+        name += f", {1 + len(further)} phrases a concept"
+    tell(name, min(spent), "s", at_most=2.0)
 
 
 def report_nuclei(session: Session, folder: Path, word: str) -> None:

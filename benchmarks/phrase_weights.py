@@ -4,7 +4,8 @@ Held-out microscopy with `naclip@mini`, asked for by names and synonyms. Of eigh
 a phrase, too, that means another one, as a list of synonyms from elsewhere may have. A simulated
 annotator mends some pictures (`learning_loop.mended`), drawn at random; judged are the pictures
 that nobody saw. What is learnt once with weights and once with equal ones differs in nothing else.
-Then the same with true synonyms only, where there is nothing to find.
+Then the same with true synonyms only, where there is nothing to find. And how soon one correction
+of a large picture is learnt from, where each concept has four phrases.
 
     python benchmarks/phrase_weights.py [--pictures 24] [--seeds 3]
 """
@@ -22,6 +23,7 @@ from learning_loop import (
     confusion_of,
     mean,
     mended,
+    report_one_correction,
     scene_pool,
     suggestions,
     tell,
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     session = open_session("naclip@mini", device="cpu")
+    report_one_correction(session, further=("fish", "open hand", "brick wall"))
     for what in ("with phrases that mislead", "with true synonyms only"):
         words = misleading_words() if what.endswith("mislead") else true_words()
         for corrected in CORRECTED:
