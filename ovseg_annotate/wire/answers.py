@@ -17,7 +17,7 @@ from ovseg_annotate.formats.native import provenance_in
 from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.label_map import LabelMap, label_dtype
 from ovseg_annotate.lessons.lesson import Lesson
-from ovseg_annotate.lessons.phrase_weights import PhraseWeight
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight, shared_phrases
 from ovseg_annotate.pointing.cells import CellEvidence, Grid
 from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.picking import Picked
@@ -110,10 +110,11 @@ def evidence_of(data: bytes, where: str) -> CellEvidence:
             f"{where}: log-odds of shape {log_odds.shape} and {seen} vectors for {cells} cells and "
             f"{len(vocabulary)} concepts"
         )
-    if phrases is not None and phrases.shape != (cells, len(vocabulary.phrases)):
+    shared = len(shared_phrases(vocabulary))
+    if phrases is not None and phrases.shape != (cells, shared):
         raise FormatError(
             f"{where}: what phrases say is of shape {phrases.shape} for {cells} cells and "
-            f"{len(vocabulary.phrases)} phrases"
+            f"{shared} phrases"
         )
     _check_finite(where, *(each for each in (log_odds, vectors, phrases) if each is not None))
     return CellEvidence(vectors, log_odds, grid, vocabulary, phrases)
