@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labelstudio_backend.door_state import states_in
 from labelstudio_backend.errors import LearningError
+from labelstudio_backend.head_tuning import Tuning
 from labelstudio_backend.label_config import read_label_config
 from labelstudio_backend.learning import ProjectLearning, Standing, Workshop
 from labelstudio_backend.learning_door import Stops
@@ -17,10 +18,13 @@ from labelstudio_backend.suggest_options import with_extra_params
 class Learner:
     """Learns in one project at a time; for one thread."""
 
-    def __init__(self, workshop: Workshop, data: Path, learn_after: int) -> None:
+    def __init__(
+        self, workshop: Workshop, data: Path, learn_after: int, tuning: Tuning | None = None
+    ) -> None:
         self._workshop = workshop
         self._data = data
         self._learn_after = learn_after
+        self._tuning = tuning
         self._opened: dict[str, ProjectLearning] = {}  # by the uid of the project
 
     def round(self, project: int, stops: Stops, *, asked: bool) -> str:
@@ -36,6 +40,7 @@ class Learner:
             said.append(f"{changed} {'correction' if changed == 1 else 'corrections'} taken up")
         if asked or learning.waiting >= self._learn_after:
             said.append(learning.refresh(standing, stops.all).sentence)
+        said.append(learning.fine_tune(standing, stops.all))
         said.append(learning.renew(standing, stops.suggesting))
         return "; ".join(filter(None, said)) or "nothing has changed"
 
@@ -45,11 +50,15 @@ class Learner:
         return [state.project for state in states_in(self._data / LEARNING, server)]
 
     def behind(self) -> Iterable[int]:
-        """The projects whose open tasks lack suggestions of the version that is in service."""
+        """The projects whose open tasks lack suggestions of the version that is in service.
+
+        And those whose fine-tuning has ended, so that what came of it is judged.
+        """
         server = self._workshop.settings.label_studio_url
         for state in states_in(self._data / LEARNING, server):
             lesson = self._workshop.memory.lessons.of(state.uid)
-            if state.renewed != ("" if lesson is None else lesson.digest):
+            tuned = state.uid in self._opened and self._opened[state.uid].is_tuned
+            if tuned or state.renewed != ("" if lesson is None else lesson.digest):
                 yield state.project
 
     def close(self) -> None:
@@ -72,5 +81,5 @@ class Learner:
 
     def _learning(self, uid: str) -> ProjectLearning:
         if uid not in self._opened:
-            self._opened[uid] = ProjectLearning(self._data, uid, self._workshop)
+            self._opened[uid] = ProjectLearning(self._data, uid, self._workshop, self._tuning)
         return self._opened[uid]

@@ -18,6 +18,7 @@ from labelstudio_backend.answered import TaskPicture, corrections_of, pictures_o
 from labelstudio_backend.connect import retitle
 from labelstudio_backend.door_state import DoorState, read_state, write_state
 from labelstudio_backend.errors import TaskError
+from labelstudio_backend.head_tuning import ProjectTuning, Tuning
 from labelstudio_backend.journal import Journal as PushJournal
 from labelstudio_backend.journal import journal_path
 from labelstudio_backend.label_config import LabelingConfig
@@ -79,7 +80,9 @@ class Standing:
 class ProjectLearning:
     """The corrections and versions of one project, in the hands of this process until `close`."""
 
-    def __init__(self, data: Path, uid: str, workshop: Workshop) -> None:
+    def __init__(
+        self, data: Path, uid: str, workshop: Workshop, tuning: Tuning | None = None
+    ) -> None:
         self.folder = learning_folder(data, workshop.settings.label_studio_url, uid)
         self._data = data
         self._workshop = workshop
@@ -87,12 +90,20 @@ class ProjectLearning:
         self._project.__enter__()
         for warning in self._project.journal.warnings:
             _log.warning("%s", warning)
+        self._tuning = None if tuning is None else ProjectTuning(tuning)
         self._stamps: dict[int, str] = {}  # of tasks whose answers were taken up
         self._pictures: dict[str, TaskPicture] = {}
         self.waiting = self._not_learnt()  # corrections that no refresh has tried yet
 
     def close(self) -> None:
+        if self._tuning is not None:
+            self._tuning.close()
         self._project.__exit__(None, None, None)
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether a fine-tuning has ended and was not judged yet."""
+        return self._tuning is not None and self._tuning.has_ended
 
     def take_up(self, standing: Standing) -> int:
         """Write down what people answered since; gives how many corrections that changed."""
@@ -119,16 +130,18 @@ class ProjectLearning:
     def refresh(self, standing: Standing, stopped: Callable[[], bool]) -> Verdict:
         """Learn from everything that is written down; `Cancelled` when stopped or deleted."""
         session = self._workshop.sessions.session()
-
-        def picture(name: str) -> Image:
-            return self._image(name, standing.options)
-
-        asked = Asked(self._vocabulary(standing), standing.options.annotate, picture)
         gone = _Deletion(self._workshop.studio, standing.number)
         watch = Watch(cancel=lambda: stopped() or gone.is_seen())
-        verdict = self._project.refresh(session, asked, watch=watch)
+        verdict = self._project.refresh(session, self._asked(standing), watch=watch)
         self.waiting = 0
         return verdict
+
+    def fine_tune(self, standing: Standing, stopped: Callable[[], bool]) -> str:
+        """Look after the fine-tuning of the head, if there is to be one; says what was done."""
+        if self._tuning is None:
+            return ""
+        session = self._workshop.sessions.session()
+        return self._tuning.round(self._project, session, self._asked(standing), stopped)
 
     def renew(self, standing: Standing, stopped: Callable[[], bool]) -> str:
         """Store suggestions of what is in service in every task that nobody has answered.
@@ -177,6 +190,12 @@ class ProjectLearning:
         known = set() if version is None else set(version.card.corrections)
         held = self._project.journal.corrections()
         return sum((each.picture, digest_of(each)) not in known for each in held)
+
+    def _asked(self, standing: Standing) -> Asked:
+        def picture(name: str) -> Image:
+            return self._image(name, standing.options)
+
+        return Asked(self._vocabulary(standing), standing.options.annotate, picture)
 
     def _image(self, name: str, options: SuggestOptions) -> Image:
         found = self._pictures.get(name)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from labelstudio_backend.answers import Answers
 from labelstudio_backend.app import create_app
+from labelstudio_backend.head_tuning import Tuning
 from labelstudio_backend.images import LabelStudioImages
 from labelstudio_backend.learner import Learner
 from labelstudio_backend.learning import Workshop
@@ -54,7 +55,7 @@ def serve(
             stopping = threading.Event()
             studio = open_things.enter_context(opened_studio(settings, stopping.is_set))
             workshop = Workshop(studio, suggester, sessions, images, memory, settings, options)
-            events = door = _door(workshop, learning)
+            events = door = _door(workshop, learning, model)
             open_things.callback(door.close)
             open_things.callback(stopping.set)  # first of all: it ends waits for Label Studio
         app = create_app(
@@ -71,7 +72,7 @@ def serve(
         Server(app, work, settings.grace_seconds).run(sockets=[bound])
 
 
-def _door(workshop: Workshop, learning: LearningOptions) -> LearningDoor:
+def _door(workshop: Workshop, learning: LearningOptions, model: SessionOptions) -> LearningDoor:
     """The door for corrections, open."""
     settings = workshop.settings
     if settings.api_key is None or settings.data is None:
@@ -79,7 +80,8 @@ def _door(workshop: Workshop, learning: LearningOptions) -> LearningDoor:
             "--learn reads what people answered from Label Studio: set LABEL_STUDIO_API_KEY to a "
             "personal access token of somebody who may see the projects"
         )
-    door = LearningDoor(Learner(workshop, settings.data, learning.learn_after))
+    tuning = Tuning(model, learning.fine_tune_after) if learning.fine_tune else None
+    door = LearningDoor(Learner(workshop, settings.data, learning.learn_after, tuning))
     door.start()
     return door
 

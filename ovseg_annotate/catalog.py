@@ -45,6 +45,7 @@ class EngineEntry:
     opener: str  # "module:attribute" of an `EngineOpener`
     options: str | None  # "module:attribute" of its options dataclass; None: not told
     trained: bool = False  # its weights come from a training of its own, not with a tower
+    head: bool = False  # on a tower that stays as it is: `engine.FineTunable`
 
 
 def _training_free(name: str, description: str) -> EngineEntry:
@@ -57,11 +58,20 @@ def _training_free(name: str, description: str) -> EngineEntry:
     )
 
 
-def _trained(name: str, description: str) -> EngineEntry:
+def _trained(name: str, description: str, *, head: bool = False) -> EngineEntry:
     module = f"ovseg_annotate.engines.{name}"
     return EngineEntry(
-        name, f"{description}; trained", f"{module}:open_{name}", f"{module}:OPTIONS", trained=True
+        name,
+        f"{description}; trained",
+        f"{module}:open_{name}",
+        f"{module}:OPTIONS",
+        trained=True,
+        head=head,
     )
+
+
+def _head(name: str, description: str) -> EngineEntry:
+    return _trained(name, description, head=True)
 
 
 ENGINES: tuple[EngineEntry, ...] = (
@@ -71,10 +81,10 @@ ENGINES: tuple[EngineEntry, ...] = (
     _training_free("maskclip", "every cell for itself; a baseline"),
     _training_free("scclip", "repairs odd cells, uses middle layers; best published, slower"),
     _training_free("conv", "for ConvNeXt towers, whose features are dense as they are"),
-    _trained("catseg", "refines cosines over space and concepts; what the next ones add to"),
-    _trained("logoseg", "holds back what is not there, sees regions and neighbours"),
-    _trained("fgaseg", "words look at the window first; a local map beside the cosines"),
-    _trained("lmseg", "cells of a second tower mixed in, words with what things look like"),
+    _head("catseg", "refines cosines over space and concepts; what the next ones add to"),
+    _head("logoseg", "holds back what is not there, sees regions and neighbours"),
+    _head("fgaseg", "words look at the window first; a local map beside the cosines"),
+    _head("lmseg", "cells of a second tower mixed in, words with what things look like"),
     _trained("pgseg", "cells gather in a few groups, and a group is what its words say"),
     _trained("sseg", "queries find masks, words of its own find queries; S-Seg and S-Seg+"),
 )

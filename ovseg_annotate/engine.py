@@ -11,7 +11,7 @@ import dataclasses
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ovseg_annotate.card import EngineCard
 from ovseg_annotate.errors import ModelError
@@ -60,6 +60,26 @@ def pointable(engine: Engine) -> Pointable:
     return engine
 
 
+@runtime_checkable
+class FineTunable(Protocol):
+    """What fine-tuning needs of an engine: a trained head over features that know no words."""
+
+    @property
+    def features_kind(self) -> type[object]: ...
+
+    @property
+    def head(self) -> nn.Module: ...
+
+    def with_head(self, head: nn.Module) -> Engine:
+        """The same engine with another head; everything else is shared."""
+
+    def concept_vectors(self, text: TextBank) -> Tensor:
+        """(concepts, width): all that the head is told of the words."""
+
+    def logits(self, head: nn.Module, features: object, vectors: Tensor) -> Tensor:
+        """(windows, concepts, rows, columns), whose sigmoid are the scores; gradients flow."""
+
+
 def check_windows(windows: Tensor, card: EngineCard) -> None:
     """Refuse what the card excludes."""
     shape, step = tuple(windows.shape), card.multiple_of
@@ -88,6 +108,13 @@ def some_windows(features: FeaturesT, start: int, stop: int) -> FeaturesT:
     kind = type(features)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     return kind(**{field.name: getattr(features, field.name)[start:stop] for field in fields})
+
+
+def chosen_windows(features: FeaturesT, numbers: list[int]) -> FeaturesT:
+    """The features of those windows, as copies."""
+    kind = type(features)
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(**{field.name: getattr(features, field.name)[numbers] for field in fields})
 
 
 def tensors_of(features: object) -> dict[str, Tensor]:

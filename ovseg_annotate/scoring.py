@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,14 @@ from torch.nn.functional import interpolate
 from ovseg_annotate.annotate_options import AnnotateOptions, WorkingScale, working_scales
 from ovseg_annotate.decoding import CoarseScores
 from ovseg_annotate.devices import Placement, run_in_batches
-from ovseg_annotate.engine import Engine, joined, pointable, some_windows, tensors_of
+from ovseg_annotate.engine import (
+    Engine,
+    chosen_windows,
+    joined,
+    pointable,
+    some_windows,
+    tensors_of,
+)
 from ovseg_annotate.errors import MemoryLimitError, ModelError, OvsegError
 from ovseg_annotate.feature_store import FeatureStore, key_of
 from ovseg_annotate.geometry import Size, Window
@@ -52,11 +60,17 @@ class Scorer:
 
     def __init__(self, engine: Engine, where: Placement, store: FeatureStore) -> None:
         self.device_lock = threading.Lock()  # one network pass at a time
-        self._engine = engine
+        self.engine = engine
         self._where = where
         self._store = store
         self._batch = 8 if where.device.type == "cpu" else 64
         self.batch_was_halved = False
+
+    def with_engine(self, engine: Engine) -> Scorer:
+        """The same with an engine that gives the same features; one network pass at a time."""
+        other = copy(self)
+        other.engine = engine
+        return other
 
     def scores(
         self,
@@ -99,7 +113,7 @@ class Scorer:
 
         They are those of the finest scale, from the same kept features as the scores.
         """
-        engine = pointable(self._engine)
+        engine = pointable(self.engine)
         plan = self._plans(image.size, options)[0]
         source = _WindowSource(image, plan)
         gatherer = Gatherer(plan, covered_cells(box, image.size, plan.grid))
@@ -116,11 +130,30 @@ class Scorer:
                     gatherer.add(vectors[number - first], number)
             return gatherer.result(image.size)
 
+    def plan(self, size: Size, options: AnnotateOptions) -> WindowPlan:
+        """The windows of the finest scale over a picture of that size."""
+        return self._plans(size, options)[0]
+
+    def window_features(
+        self, image: Image, options: AnnotateOptions, numbers: Sequence[int], watch: Watch
+    ) -> object:
+        """The features of some windows of the plan, in ascending order, on the CPU."""
+        plan = self.plan(image.size, options)
+        source = _WindowSource(image, plan)
+        parts = []
+        for start in range(0, len(plan.windows), _CHUNK):
+            span = range(start, min(start + _CHUNK, len(plan.windows)))
+            wanted = [number - start for number in sorted(numbers) if number in span]
+            if wanted:
+                features = self._features(image, plan, source, span, watch)
+                parts.append(chosen_windows(features, wanted))
+        return joined(parts)
+
     def mean_vector(
         self, image: Image, options: AnnotateOptions, watch: Watch
     ) -> NDArray[np.float32]:
         """(width,): the mean vector of the cells of all windows of the finest scale."""
-        engine = pointable(self._engine)
+        engine = pointable(self.engine)
         plan = self._plans(image.size, options)[0]
         source = _WindowSource(image, plan)
         total, count = torch.zeros(()), 0
@@ -138,7 +171,7 @@ class Scorer:
         self, vectors: NDArray[np.float32], bank: TextBank, shifts: Sequence[Shift] = ()
     ) -> ClassScores:
         """What the words say of cells with these vectors (n, width), shifts in turn."""
-        engine = pointable(self._engine)
+        engine = pointable(self.engine)
         cells = torch.from_numpy(vectors).to(self._where.device)
         with self.device_lock, torch.inference_mode():
             scores = engine.score_vectors(cells, bank)
@@ -155,7 +188,7 @@ class Scorer:
         watch: Watch,
     ) -> CellEvidence:
         """What the words say of the cells that a rectangle touches, and how these look."""
-        if self._engine.card.pointable:
+        if self.engine.card.pointable:
             vectors = self.cell_vectors(image, options, box, watch)
             return CellEvidence(
                 vectors.flat,
@@ -201,7 +234,7 @@ class Scorer:
 
     def _plans(self, size: Size, options: AnnotateOptions) -> list[WindowPlan]:
         """One plan a scale, the finest first; the view of the whole picture comes last."""
-        card = self._engine.card
+        card = self.engine.card
         own = WorkingScale(card.short_side, None if card.short_side else card.magnification)
         short_side = min(size.height, size.width)
         overlap = card.overlap if options.overlap is None else options.overlap
@@ -231,13 +264,13 @@ class Scorer:
             stop = min(start + _CHUNK, len(plan.windows))
             features = self._features(image, plan, source, range(start, stop), watch)
             # Where vectors of cells are scored, as many as there are take little memory.
-            batch = max(self._batch, _CHUNK) if self._engine.card.pointable else self._batch
+            batch = max(self._batch, _CHUNK) if self.engine.card.pointable else self._batch
             for first in range(0, stop - start, batch):
                 part = some_windows(features, first, min(first + batch, stop - start))
                 part = self._on_device(part)
                 with self.device_lock:
-                    scores = self._engine.score(part, bank)
-                    cells = pointable(self._engine).cell_vectors(part) if needs_cells else None
+                    scores = self.engine.score(part, bank)
+                    cells = pointable(self.engine).cell_vectors(part) if needs_cells else None
                     for shift in shifts:
                         scores = shift.applied(scores, cells)
                 yield start + first, scores
@@ -250,7 +283,7 @@ class Scorer:
         numbers: range,
         watch: Watch,
     ) -> object:
-        card = self._engine.card
+        card = self.engine.card
         key = key_of(
             image.key,
             plan.digest_text,
@@ -261,7 +294,7 @@ class Scorer:
         )
         kept = self._store.get(key)
         if kept is not None:
-            return self._engine.features_kind(**kept)
+            return self.engine.features_kind(**kept)
 
         def encode(start: int, stop: int) -> object:
             watch.stop_if_asked(f"before window {numbers[start] + 1} of {len(plan.windows)}")
@@ -285,23 +318,23 @@ class Scorer:
 
     def _encoded(self, pixels: NDArray[np.uint8]) -> object:
         """(windows, height, width, 3) -> features on the CPU."""
-        card, where = self._engine.card, self._where
+        card, where = self.engine.card, self._where
         windows = torch.from_numpy(pixels).to(where.device, non_blocking=True)
         mean = torch.tensor(card.mean, device=where.device).view(1, 3, 1, 1)
         std = torch.tensor(card.std, device=where.device).view(1, 3, 1, 1)
         normalised = (windows.permute(0, 3, 1, 2).float() / 255.0 - mean) / std
         with self.device_lock:
-            features = self._engine.encode_image(normalised.to(where.dtype))
+            features = self.engine.encode_image(normalised.to(where.dtype))
         # In the order of a store: kernels round differently over tensors that lie otherwise, and a
         # picture whose features were kept would get another last bit.
-        return self._engine.features_kind(
+        return self.engine.features_kind(
             **{name: tensor.cpu().contiguous() for name, tensor in tensors_of(features).items()}
         )
 
     def _on_device(self, features: object) -> object:
         if self._where.device.type == "cpu":
             return features
-        return self._engine.features_kind(
+        return self.engine.features_kind(
             **{
                 name: tensor.to(self._where.device, non_blocking=True)
                 for name, tensor in tensors_of(features).items()

@@ -27,6 +27,7 @@ from ovseg_annotate.devices import Placement, placement
 from ovseg_annotate.engine import Engine, pointable
 from ovseg_annotate.errors import Cancelled, OvsegError
 from ovseg_annotate.feature_store import FeatureStore
+from ovseg_annotate.geometry import Size
 from ovseg_annotate.image import Image, ReadingOptions, read_image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
 from ovseg_annotate.lessons.lesson import Lesson
@@ -48,6 +49,8 @@ from ovseg_annotate.refine.superpixels import superpixels
 from ovseg_annotate.scoring import Scorer, Shift
 from ovseg_annotate.text.bank import TextBank
 from ovseg_annotate.text.contrast import with_contrast, without_echoes
+from ovseg_annotate.tiling import WindowPlan
+from ovseg_annotate.tuned_scorers import TunedScorers
 from ovseg_annotate.vocabulary import Vocabulary
 from ovseg_annotate.watch import Watch
 
@@ -104,12 +107,12 @@ class Session:
     def __init__(
         self, engine: Engine, where: Placement, store: FeatureStore, *, model: str = ""
     ) -> None:
-        self.engine = engine
         self.placement = where
         self.store = store
         self.lesson: Lesson | None = None
         self.base_model = model or engine.card.name
         self._scorer = Scorer(engine, where, store)
+        self._scorers = TunedScorers(self._scorer)
         self._weights = WeightStore()
         self._words: OrderedDict[tuple[Vocabulary, str], _Words] = OrderedDict()
         self._words_lock = threading.Lock()
@@ -120,6 +123,10 @@ class Session:
         """The model as a person named it, and which version of it this is."""
         version = "" if self.lesson is None else f"+{self.lesson.digest[:16]}"
         return self.base_model + version
+
+    @property
+    def engine(self) -> Engine:
+        return self._scorer.engine
 
     @property
     def card(self) -> EngineCard:
@@ -141,6 +148,7 @@ class Session:
             lesson.check_engine(self.card)
         other = copy(self)
         other.lesson = lesson
+        other._scorer = self._scorers.of(None if lesson is None else lesson.head)
         return other
 
     def annotate(
@@ -272,6 +280,20 @@ class Session:
         """
         bank = self._words_for(vocabulary, options.contrast).bank
         return self._scorer.evidence(image, bank, options, box, watch or Watch())
+
+    def plan(self, size: Size, options: AnnotateOptions) -> WindowPlan:
+        """The windows that a picture of that size is looked at in, at the finest scale."""
+        return self._scorer.plan(size, options)
+
+    def window_features(
+        self,
+        image: Image,
+        options: AnnotateOptions,
+        numbers: Sequence[int],
+        watch: Watch | None = None,
+    ) -> object:
+        """What the engine keeps of some windows of the plan; knows no words and no lesson."""
+        return self._scorer.window_features(image, options, numbers, watch or Watch())
 
     def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
         """The vectors of all phrases, with those that compete."""

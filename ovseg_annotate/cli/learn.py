@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from ovseg_annotate.cli.exits import Exit
+from ovseg_annotate.cli.fine_tuning import fine_tuned, plain_outcome
 from ovseg_annotate.cli.queue import DeviceOptions, check_weights, run_session
 from ovseg_annotate.cli.sessions import RemoteOptions, SessionOptions, same_session
 from ovseg_annotate.cli.stops import StopSignals
@@ -34,6 +35,7 @@ from ovseg_annotate.watch import Watch
 
 if TYPE_CHECKING:
     from ovseg_annotate.any_session import AnySession
+    from ovseg_annotate.fine_tuning.outcome import FineTuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,17 @@ class TeachingOptions:
     pictures: Path | None = None  # where the pictures are now, if they were moved
     suggest: bool = False  # new suggestions for open pictures; answered ones stay as they are
     dry_run: bool = False  # only say what would be learnt; write nothing
+    fine_tune: bool = False  # train the engine's own head instead: minutes, for engines with one
     json: bool = False  # one JSON object on stdout
 
     def __post_init__(self) -> None:
         if self.dry_run and self.suggest:
             raise OptionError("--dry-run writes nothing and --suggest writes: give one of the two")
+        if self.dry_run and self.fine_tune:
+            raise OptionError(
+                "--fine-tune trains for minutes and keeps what it did, --dry-run writes nothing: "
+                "give one of the two"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +118,12 @@ def _learn_and_suggest(
         with opener(run_session(reader.settings, device)) as session:
             check_weights(session, reader)
             learn_from = project.judge if options.dry_run else project.refresh
-            watch = Watch(cancel=lambda: stops.asked)
-            verdict = learn_from(session, _asked(reader, options), watch=watch)
+            watch, asked = Watch(cancel=lambda: stops.asked), _asked(reader, options)
+            verdict: Verdict | FineTuned
+            if options.fine_tune:
+                verdict = fine_tuned(project, session, asked, watch, talk)
+            else:
+                verdict = learn_from(session, asked, watch=watch)
             _say(verdict, project, talk)
             suggested = Suggested()
             if options.suggest:
@@ -186,7 +198,7 @@ def _file_of(reader: RunReader, pictures: Path | None, name: str) -> Path | None
     return None if record is None else record.source
 
 
-def _say(verdict: Verdict, project: Project, talk: Talk) -> None:
+def _say(verdict: Verdict | FineTuned, project: Project, talk: Talk) -> None:
     talk.say(verdict.sentence)
     for left_out in verdict.left_out:
         talk.warn(f"{left_out.picture}: {left_out.reason}")
@@ -242,17 +254,22 @@ def _pictures(reader: RunReader, pictures: Path | None) -> Iterator[Picture]:
             yield Picture(name, path.absolute())
 
 
-def _plain(taken: TakenUp, verdict: Verdict, suggested: Suggested) -> dict[str, object]:
+def _plain(taken: TakenUp, verdict: Verdict | FineTuned, suggested: Suggested) -> dict[str, object]:
+    counts = {"corrections": {"new": taken.new, "known": taken.known}}
+    if isinstance(verdict, Verdict):
+        return {**counts, **_plain_verdict(verdict), "suggested": asdict(suggested)}
+    return {**counts, **plain_outcome(verdict), "suggested": asdict(suggested)}
+
+
+def _plain_verdict(verdict: Verdict) -> dict[str, object]:
     judgement = verdict.judgement
     return {
-        "corrections": {"new": taken.new, "known": taken.known},
         "verdict": verdict.sentence,
         "version": verdict.name or None,
         "base": None if judgement is None else judgement.base,
         "present": None if judgement is None else judgement.present,
         "trials": [] if judgement is None else [asdict(each) for each in judgement.trials],
         "left_out": [asdict(each) for each in verdict.left_out],
-        "suggested": asdict(suggested),
     }
 
 

@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from ovseg_annotate.session import Session
 
 _BASE_NAME = "base"  # what a person writes for the model as it came
-_DIFFERING = ("candidate", "before", "after", "vocabulary", "options", "settings", "program")
+_DIFFERING = (
+    "candidate",
+    "before",
+    "after",
+    "vocabulary",
+    "options",
+    "settings",
+    "program",
+    "head",
+    "head_after",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +101,28 @@ def _list(call: Call) -> None:
     versions = Versions(call.project)
     in_service = versions.in_service.name
     cards = {name: versions.get(name).card for name in versions.names}
+    sizes = {name: versions.path_of(name).stat().st_size for name in cards}
     efforts = _efforts(call)
     if call.options.json:
         plain = {
             "in_service": in_service or None,
-            "versions": [{"name": name, **asdict(card)} for name, card in cards.items()],
+            "versions": [
+                {"name": name, "bytes": sizes[name], **asdict(card)} for name, card in cards.items()
+            ],
             "effort": [asdict(each) for each in efforts],
         }
         typer.echo(json.dumps(plain, ensure_ascii=False))
         return
-    table = _table("version", "in service", "pictures", "learnt by", "before", "after", "when")
+    table = _table(
+        "version", "in service", "pictures", "learnt by", "before", "after", "size", "when"
+    )
     for name, card in cards.items():
         used = "yes" if name == in_service else ""
         scores = (f"{100 * card.before:.1f}", f"{100 * card.after:.1f}")
         learnt = (str(len(card.corrections)), card.candidate)
-        table.add_row(name, used, *learnt, *scores, card.created[:16])
-    table.add_row(_BASE_NAME, "" if in_service else "yes", "", "", "", "", "")
+        size = f"{sizes[name] / 1000:.0f} kB"
+        table.add_row(name, used, *learnt, *scores, size, card.created[:16])
+    table.add_row(_BASE_NAME, "" if in_service else "yes", *([""] * 6))
     Console().print(table)
     for name, card in cards.items():
         less = counting_less(card.phrases)

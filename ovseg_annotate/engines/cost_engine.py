@@ -107,6 +107,10 @@ class CostEngine:
     def features_kind(self) -> type[object]:
         return self._system.features
 
+    def with_head(self, head: nn.Module) -> CostEngine:
+        """The same engine with another head; tower, guides and words are shared."""
+        return CostEngine(self._card, replace(self._system, head=head), self._phrases)
+
     def encode_text(self, vocabulary: Vocabulary) -> TextBank:
         return self._system.words(self._phrases, vocabulary)
 
@@ -125,6 +129,13 @@ class CostEngine:
         vectors = concept_vectors(text).to(seen.cells.device)
         values = probabilities(self.head, seen, vectors[None, :, None])
         return ClassScores(values, competing=False, vocabulary=text.vocabulary)
+
+    def concept_vectors(self, text: TextBank) -> Tensor:
+        return concept_vectors(text)
+
+    def logits(self, head: nn.Module, features: object, vectors: Tensor) -> Tensor:
+        logits: Tensor = head(features, vectors[None, :, None])
+        return logits
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """The head and the text network stay in float32: the head's cost is small beside."""

@@ -26,7 +26,7 @@ from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.version import Version
 from ovseg_annotate.watch import Watch
 
-_WORTH = 0.005  # by how much a version must be better: less is within the noise of few pictures
+WORTH = 0.005  # by how much a version must be better: less is within the noise of few pictures
 _LOSS = 0.005  # of IoU: a concept that loses more by learning is left to the words
 
 
@@ -66,7 +66,7 @@ class Judgement:
         if best is None or self.base is None:
             return None
         rival = max(self.base, self.base if self.present is None else self.present)
-        return best if best.quality > rival + _WORTH else None
+        return best if best.quality > rival + WORTH else None
 
 
 def judged(

@@ -112,7 +112,8 @@ class Project:
         options, present = options or LearnOptions(), self.current
         if present is not None:
             _check_base(present, session)
-        base = session.taught(None)
+        # What was fine-tuned is a model of its own, which a refresh adds to: decision 29.
+        base = session.taught(None if present is None else present.lesson.head_alone)
         corrections = []
         for each in self.journal.corrections():
             watch.stop_if_asked("while the journal was read")

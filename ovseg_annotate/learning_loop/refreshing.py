@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ovseg_annotate._version import __version__
 from ovseg_annotate.errors import Cancelled, ImageError, OvsegError
+from ovseg_annotate.image import Image
 from ovseg_annotate.learning_loop.corrections import Correction
 from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.fitting import Fitted, LearnOptions, Plan
@@ -44,7 +45,7 @@ class Base:
     """The model that lessons add to."""
 
     model: str  # ENGINE@WEIGHTS
-    weights: str
+    weights: str  # with those of a tuned head
     space: str
     options: str  # of the engine, one line
     precision: str
@@ -54,7 +55,7 @@ class Base:
         card = session.card
         return cls(
             session.base_model,
-            card.weights_digest,
+            session.weights_digest,
             card.space,
             card.options,
             session.precision,
@@ -149,11 +150,12 @@ def refreshed(
     residual = Learning.of(found.columns, options, watch).learnt(found.materials, plan)
     if residual is None:
         return judgement, None
-    lesson = lesson_of(residual, found.columns, digest, base.space)
+    head = None if present is None else present.lesson.head
+    lesson = replace(lesson_of(residual, found.columns, digest, base.space), head=head)
     card = VersionCard(
         digest=digest,
         model=base.model,
-        weights=base.weights,
+        weights=session.card.weights_digest,
         space=base.space,
         engine_options=base.options,
         vocabulary=str(asked.vocabulary),
@@ -171,6 +173,7 @@ def refreshed(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         program=__version__,
         phrases=lesson.phrases,
+        head="" if head is None else head.digest,
     )
     return judgement, Version(card, lesson)
 
@@ -181,16 +184,22 @@ def _one(
     box = corrected_box(correction)
     if box is None:
         return None
+    image = corrected_picture(asked, correction)
+    evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)
+    rule = session.card.folds if evidence.phrases is not None else None
+    columns = Columns.of(evidence.vocabulary, rule)
+    return columns, material_of(correction, columns, evidence, image.key)
+
+
+def corrected_picture(asked: Asked, correction: Correction) -> Image:
+    """The picture of a correction, as large as it was then."""
     image = asked.picture(correction.picture)
     if image.size != correction.size:
         raise ImageError(
             f"it is {image.size} and was {correction.size} when it was corrected; put that picture "
             "back, or correct this one"
         )
-    evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)
-    rule = session.card.folds if evidence.phrases is not None else None
-    columns = Columns.of(evidence.vocabulary, rule)
-    return columns, material_of(correction, columns, evidence, image.key)
+    return image
 
 
 def digest_of_inputs(

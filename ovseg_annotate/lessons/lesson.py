@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ovseg_annotate.card import EngineCard
 from ovseg_annotate.errors import VersionError
 from ovseg_annotate.lessons.phrase_weights import PhraseWeight
+from ovseg_annotate.lessons.tuned_head import TunedHead
 
 NOTHING = ""  # in place of a concept: none of them
 
@@ -32,6 +33,7 @@ class Lesson:
     lifts: NDArray[np.float32]  # (anchors, concepts)
     reach: float = 1.0  # of an anchor, as a difference of cosines; above 0
     phrases: tuple[PhraseWeight, ...] = ()  # of taught concepts; all others count as they did
+    head: TunedHead | None = None  # that the rest was learnt on top of; None: as it came
 
     def __post_init__(self) -> None:
         shapes = (self.offsets.shape, self.lifts.shape)
@@ -42,6 +44,11 @@ class Lesson:
             raise ValueError("a lesson needs finite numbers")
         if not {each.concept for each in self.phrases}.issubset(self.concepts):
             raise ValueError("a lesson weighs phrases of taught concepts only")
+
+    @property
+    def head_alone(self) -> Lesson | None:
+        """What a refresh starts from: the head without what else was learnt; None: as it came."""
+        return None if self.head is None else lesson_of_head(self.head, self.space)
 
     def check_space(self, space: str) -> None:
         """Refuse another engine: its scores and vectors mean something else."""
@@ -59,3 +66,9 @@ class Lesson:
                 f"version {self.digest[:8]} weighs phrases, and {card.name} does not tell how it "
                 "folds them into concepts; if it runs on a server, update that server"
             )
+
+
+def lesson_of_head(head: TunedHead, space: str) -> Lesson:
+    """A lesson that is a tuned head and nothing on top of it."""
+    nothing = np.zeros((0, 0), np.float32)
+    return Lesson(head.digest, space, (), np.zeros(0, np.float32), nothing, nothing, head=head)

@@ -18,15 +18,18 @@ import numpy as np
 from ovseg_annotate.errors import VersionError
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.phrase_weights import PhraseWeight
+from ovseg_annotate.lessons.tuned_head import TunedHead
 from ovseg_annotate.options import read_options
 from ovseg_annotate.plain_data import json_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SCHEMA = 2  # 1 knew no weights of phrases
-_LARGEST = 2**28  # bytes: a lesson has less than a thousandth of it
+_SCHEMA = 3  # 1 knew no weights of phrases, 2 no tuned heads
+_WITHOUT_HEAD = 2  # of files that programs from before tuned heads read, too
+_LARGEST = 2**28  # bytes: a lesson with a tuned head has less than a tenth of it
 _ARRAYS = ("offsets", "anchors", "lifts")
+_ABOUT_HEADS = ("head", "head_before", "head_after")
 _DAMAGED = "copy it again from where it was learnt, or go on without it ('ovseg versions RUN back')"
 
 
@@ -54,6 +57,9 @@ class VersionCard:
     created: str  # ISO 8601, UTC
     program: str  # version of ovseg-annotate
     phrases: tuple[PhraseWeight, ...] = ()  # that count otherwise than they did
+    head: str = ""  # digest of the fine-tuning that made the head beneath it; "": as it came
+    head_before: str = ""  # sha256 of the weights that this version was fine-tuned from
+    head_after: str = ""  # and of those that came out; "": this version left the head as it was
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +74,17 @@ def version_bytes(version: Version) -> bytes:
     """The whole file."""
     from safetensors.numpy import save  # noqa: PLC0415
 
-    arrays = {name: np.ascontiguousarray(getattr(version.lesson, name)) for name in _ARRAYS}
-    card = json.dumps(asdict(version.card), sort_keys=True, allow_nan=False)
-    metadata = {"ovseg_lesson": str(_SCHEMA), "card": card, "sha256": _seal(card, arrays)}
+    arrays: dict[str, NDArray[np.floating]] = {
+        name: np.ascontiguousarray(getattr(version.lesson, name)) for name in _ARRAYS
+    }
+    plain, schema = asdict(version.card), _SCHEMA
+    if version.lesson.head is None:
+        schema = _WITHOUT_HEAD
+        plain = {name: value for name, value in plain.items() if name not in _ABOUT_HEADS}
+    else:
+        arrays |= version.lesson.head.arrays
+    card = json.dumps(plain, sort_keys=True, allow_nan=False)
+    metadata = {"ovseg_lesson": str(schema), "card": card, "sha256": _seal(card, arrays)}
     content: bytes = save(arrays, metadata=metadata)
     return content
 
@@ -103,7 +117,7 @@ def version_from(content: bytes, where: str) -> Version:
             )
         arrays = load(content)
         card_text = metadata["card"]
-        if metadata["sha256"] != _seal(card_text, {name: arrays[name] for name in _ARRAYS}):
+        if metadata["sha256"] != _seal(card_text, arrays):
             raise VersionError(f"{where} is damaged: its checksum does not fit; {_DAMAGED}")
         card = read_options(VersionCard, json_value(card_text))
         lesson = Lesson(
@@ -115,6 +129,7 @@ def version_from(content: bytes, where: str) -> Version:
             arrays["lifts"],
             card.reach,
             card.phrases,
+            TunedHead.among(card.head, arrays),
         )
     except VersionError:
         raise
@@ -132,7 +147,7 @@ def _metadata(content: bytes) -> Mapping[str, str]:
     return metadata
 
 
-def _seal(card: str, arrays: Mapping[str, NDArray[np.float32]]) -> str:
+def _seal(card: str, arrays: Mapping[str, NDArray[np.floating]]) -> str:
     whole = hashlib.sha256(card.encode())
     for name, array in sorted(arrays.items()):
         whole.update(f"{name} {array.shape} {array.dtype}".encode())

@@ -34,7 +34,7 @@ from ovseg_annotate.training.optimisers import (
 )
 from ovseg_annotate.training.options import LoopOptions
 from ovseg_annotate.training.progress import Progress, append_to_log, read_log
-from ovseg_annotate.training.stops import StopRequest, ignore_interrupts, stop_requests
+from ovseg_annotate.training.stops import Stop, StopWhen, ignore_interrupts, stop_requests
 
 Batch = TypeVar("Batch")
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
@@ -83,12 +83,14 @@ def train(  # noqa: PLR0913  the last by name
     peers: Peers = ALONE,
     *,
     score: Callable[[], float] | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Train until the last step or until told to stop; go on where the run folder left off.
 
-    SIGTERM and SIGINT end the run after the current step with a checkpoint. `score` measures the
-    trainable's module, every `options.score_every` steps with the averaged weights in it; what it
-    does to weights, modes and torch's random state is undone.
+    SIGTERM and SIGINT end the run after the current step with a checkpoint; where `stopped` is
+    given it does so alone, and signals are the caller's. `score` measures the trainable's module,
+    every `options.score_every` steps with the averaged weights in it; what it does to weights,
+    modes and torch's random state is undone.
     """
     if options.score_every and score is None:
         raise OptionError(
@@ -97,6 +99,8 @@ def train(  # noqa: PLR0913  the last by name
         )
     run = _Run(trainable, source, options, run_folder, peers)
     run.resume()
+    if stopped is not None:
+        return run.go_on(StopWhen(stopped), on_progress, score)
     with stop_requests() as stop:
         return run.go_on(stop, on_progress, score)
 
@@ -148,7 +152,7 @@ class _Run(Generic[Batch]):
 
     def go_on(
         self,
-        stop: StopRequest,
+        stop: Stop,
         on_progress: Callable[[Progress], None],
         score: Callable[[], float] | None,
     ) -> Outcome:

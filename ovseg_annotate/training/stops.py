@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
+
+
+class Stop(Protocol):
+    """Whether a run is to stop, asked between two steps."""
+
+    @property
+    def asked(self) -> bool: ...
+
+
+class StopWhen:
+    """Asks whoever watches the run."""
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self._wanted = wanted
+
+    @property
+    def asked(self) -> bool:
+        return self._wanted()
 
 
 class StopRequest:

@@ -18,6 +18,7 @@ from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.label_map import LabelMap, label_dtype
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.phrase_weights import PhraseWeight, shared_phrases
+from ovseg_annotate.lessons.tuned_head import TunedHead
 from ovseg_annotate.pointing.cells import CellEvidence, Grid
 from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.picking import Picked
@@ -190,10 +191,14 @@ def lesson_bytes(lesson: Lesson) -> bytes:
         "space": lesson.space,
         "concepts": json.dumps(lesson.concepts),
         "reach": json.dumps(lesson.reach),
+        "head": "" if lesson.head is None else lesson.head.digest,
     }
     if lesson.phrases:
         texts["phrases"] = json.dumps([asdict(each) for each in lesson.phrases])
-    return packed("lesson", texts, {name: getattr(lesson, name) for name in _LESSON})
+    arrays: dict[str, NDArray[np.floating]] = {name: getattr(lesson, name) for name in _LESSON}
+    if lesson.head is not None:
+        arrays |= lesson.head.arrays
+    return packed("lesson", texts, arrays)
 
 
 def lesson_of(data: bytes, where: str) -> Lesson:
@@ -208,6 +213,7 @@ def lesson_of(data: bytes, where: str) -> Lesson:
             packet.array("lifts", np.float32, 2),
             packet.field("reach").number(),
             _phrase_weights(packet.field("phrases")) if "phrases" in packet.texts else (),
+            TunedHead.among(packet.texts.get("head", ""), packet.arrays),
         )
     except ValueError as error:
         raise FormatError(f"{where}: {error}") from error

@@ -65,7 +65,7 @@ def packed(kind: str, texts: Mapping[str, str], arrays: Mapping[str, NDArray[Any
         whole = np.ascontiguousarray(array)
         header[name] = {
             "dtype": _NAMES[whole.dtype],
-            "shape": list(whole.shape),
+            "shape": list(array.shape),  # numpy makes single numbers arrays of one
             "data_offsets": [place, place + whole.nbytes],
         }
         pieces.append(whole.reshape(-1).view(np.uint8).data)

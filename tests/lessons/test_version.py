@@ -8,9 +8,10 @@ import pytest
 from lessons.test_taught import lesson
 
 from ovseg_annotate.errors import VersionError
-from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.lesson import Lesson, lesson_of_head
 from ovseg_annotate.lessons.model_names import digest_with, split_model, with_version
 from ovseg_annotate.lessons.phrase_weights import PhraseWeight
+from ovseg_annotate.lessons.tuned_head import TunedHead
 from ovseg_annotate.lessons.version import (
     Version,
     VersionCard,
@@ -136,3 +137,46 @@ def test_a_plus_in_a_folder_is_no_version(tmp_path: Path) -> None:
 def test_base_and_lesson_have_one_digest() -> None:
     assert digest_with("a", "b") != digest_with("a", "c")
     assert replace(version().card, digest="x").digest == "x"
+
+
+def tuned(digest: str = "a" * 64) -> TunedHead:
+    return TunedHead(digest, {"start.scale": np.array(0.5, np.float16), "w": FEW})
+
+
+FEW = np.array([[1, -2], [0, 6e-5]], np.float16)
+
+
+def test_a_tuned_head_comes_back_to_the_bit() -> None:
+    before = version(lesson(head=tuned()), head="a" * 64)
+    after = version_from(version_bytes(before), "here")
+    assert after.lesson.head is not None
+    assert after.lesson.head.digest == "a" * 64
+    for name, added in tuned().added.items():
+        assert np.array_equal(after.lesson.head.added[name], added)
+        assert after.lesson.head.added[name].shape == added.shape
+
+
+def test_a_tuned_head_on_its_own_comes_back_too() -> None:
+    alone = lesson_of_head(tuned(), "vectors 1")
+    after = version_from(version_bytes(version(alone, head="a" * 64)), "here")
+    assert after.lesson.head is not None
+    assert after.lesson.concepts == ()
+
+
+def test_a_changed_number_of_a_tuned_head_is_found() -> None:
+    content = version_bytes(version(lesson(head=tuned()), head="a" * 64))
+    place = content.rindex(FEW.tobytes())
+    damaged = content[:place] + b"\x01" + content[place + 1 :]
+    with pytest.raises(VersionError, match="checksum does not fit"):
+        version_from(damaged, "here")
+
+
+def test_programs_from_before_tuned_heads_read_versions_without_one() -> None:
+    assert b'"ovseg_lesson":"2"' in version_bytes(version())
+    assert b"head_after" not in version_bytes(version())
+    assert b'"ovseg_lesson":"3"' in version_bytes(version(lesson(head=tuned()), head="a" * 64))
+
+
+def test_a_head_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        TunedHead("a", {"w": np.array([np.inf], np.float16)})

@@ -1,0 +1,1 @@
+"""Fine-tuning of a trained head on corrections, as a job that outlives stops and kills."""
