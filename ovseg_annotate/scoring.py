@@ -210,7 +210,7 @@ class Scorer:
     ) -> NDArray[np.float32] | None:
         """What each phrase says that means a concept together with others."""
         shared = shared_phrases(bank.vocabulary)
-        if not shared or self._engine.card.folds is None:
+        if not shared or self.engine.card.folds is None:
             return None
         return self._log_odds(vectors, phrases_apart(bank, shared))
 
