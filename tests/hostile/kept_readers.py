@@ -32,6 +32,7 @@ from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
 from ovseg_annotate.learning_loop.uncertainty import Patch
 from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.lessons.lesson import Lesson
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight
 from ovseg_annotate.lessons.version import (
     Version,
     VersionCard,
@@ -68,8 +69,10 @@ def _version() -> Version:
     card = VersionCard(
         "ab" * 32, "vectors@none", "0" * 64, "space", "", str(WORDS), "", "", (("a.png", "cd"),),
         "residual", (), "folds", 0.25, 0.5, ("car",), 0.5, "", "2026-01-31T12:00:00+00:00", "0",
+        phrases=(PhraseWeight("car", "sedan", 0.5),),
     )  # fmt: skip
-    return Version(card, Lesson(card.digest, card.space, card.concepts, *arrays, card.reach))
+    lesson = Lesson(card.digest, card.space, card.concepts, *arrays, card.reach, card.phrases)
+    return Version(card, lesson)
 
 
 def _card_changed(data: bytes, change: Change) -> bytes:
