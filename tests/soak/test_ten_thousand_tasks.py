@@ -64,7 +64,7 @@ def learnt(tasks: int, folder: Path) -> None:
 def test_four_times_the_tasks_take_four_times_as_long(
     work: Callable[[int, Path], None], tmp_path: Path, effort: Effort
 ) -> None:
-    many = effort.rounds(short=160, long=10_000)
+    many = effort.rounds(short=80, long=10_000)
     work(20, tmp_path)  # whatever is loaded on first use
     seconds, memory = [], []
     for tasks in (many // 4, many):
