@@ -20,10 +20,13 @@ class PhraseWeight:
     weight: float  # above 0; 1: as if nothing were learnt
 
     def __post_init__(self) -> None:
-        if not 0 < self.weight < float("inf"):
-            raise ValueError(f"a phrase of weight {self.weight}; allowed: a number above 0")
+        if not 0 < self.weight <= _LARGEST:
+            raise ValueError(
+                f"a phrase of weight {self.weight}; allowed: a number above 0, up to {_LARGEST:g}"
+            )
 
 
+_LARGEST = 1e6  # no concept has so many phrases
 _MUCH_LESS = 0.5  # of what it counted: a phrase is named that lost so much
 _NAMED = 5  # at most
 
