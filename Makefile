@@ -52,7 +52,8 @@ test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
 	$(TOLD) $(DISPLAYED) $(BIN)/python -m pytest
 
 # Every file here knows a long form; tests of others that are marked `soak` are added by name.
-SOAK := tests/soak tests/hostile tests/fleet tests/training/test_elastic.py tests/end_to_end/test_serve.py
+SOAK := tests/soak tests/hostile tests/fleet tests/fine_tuning tests/training/test_elastic.py \
+	tests/end_to_end/test_serve.py
 SEED :=
 
 soak: $(VENV)/made-dev

@@ -20,7 +20,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["job.json", CHECKPOINT_FILE, BEST, "*.lesson"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        CHECKPOINT_FILE,
+        *(pytest.param(each, marks=pytest.mark.soak) for each in ("job.json", BEST, "*.lesson")),
+    ],
+)
 def test_a_killed_fine_tuning_goes_on_to_the_same_head(tmp_path: Path, moment: str) -> None:
     model = f"catseg@{write_micro_head(tmp_path / 'head', 'catseg')}"
     whole, broken = tmp_path / "whole", tmp_path / "broken"

