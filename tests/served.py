@@ -7,11 +7,12 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx2
 import numpy as np
+from fake_engine import CARD
 from loopback import listening
 from PIL import Image as Pillow
 
@@ -28,6 +29,14 @@ from ovseg_annotate.session import Session
 from ovseg_annotate.web.background import BackgroundSession
 
 TOKEN = "correct-horse-battery"  # noqa: S105
+# What a server tells of itself.
+MODEL = {
+    "model": "fake@none",
+    "precision": "float32",
+    "engine_options": [],
+    "version": "1",
+    "card": asdict(CARD),
+}
 
 
 def session_of(engine: Engine) -> Session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -114,6 +113,3 @@ class StopAfter:
     @property
     def watch(self) -> Watch:
         return Watch(cancel=lambda: self._reached >= self._step)
-
-
-begin_quickly = partial(begin, asked=ASKED, options=QUICK)

@@ -21,6 +21,7 @@ from ovseg_annotate.pointing.examples import VisualExamples
 from ovseg_annotate.pointing.picking import Picked
 from ovseg_annotate.remote import checked_answers as checked
 from ovseg_annotate.text.bank import TextBank
+from ovseg_annotate.vocabulary import Vocabulary
 from ovseg_annotate.wire import answers
 from ovseg_annotate.wire.pictures import picture_bytes, picture_of
 
@@ -35,8 +36,9 @@ def packets() -> dict[str, tuple[bytes, Callable[[bytes, str], object]]]:
     shares = np.full((6, 8), 0.5, np.float16)
     label_map = LabelMap(np.ones((6, 8), np.uint8), shares, shares, WORDS)
     grid = Grid(SIZE, Size(3, 4), Window(1, 1, 1, 2))
-    said = np.ones((2, len(shared_phrases(WORDS))), np.float32)
-    evidence = CellEvidence(unit[:2], unit[:2, :3], grid, WORDS, said)
+    synonyms = Vocabulary.parse("car: sedan, saloon; road; -sky")
+    said = np.ones((2, len(shared_phrases(synonyms))), np.float32)
+    evidence = CellEvidence(unit[:2], unit[:2, :3], grid, synonyms, said)
     bank = TextBank(WORDS, torch.ones(len(WORDS.phrases), 4), "wording", ("one",))
     shown = VisualExamples("engine", ("car",), (True,), unit[:1], unit[:1], unit[0, :1], 0.7)
     ones = np.ones((3, 1), np.float32)
@@ -56,7 +58,7 @@ def packets() -> dict[str, tuple[bytes, Callable[[bytes, str], object]]]:
         ),
         "evidence": (
             answers.evidence_bytes(evidence),
-            partial(checked.evidence_about, **whole),
+            partial(checked.evidence_about, words=synonyms, size=SIZE),
         ),
         "words": (answers.text_bank_bytes(bank), partial(checked.text_bank_about, **words)),
         "vector": (answers.vector_bytes(unit[0]), answers.vector_of),

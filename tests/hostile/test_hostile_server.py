@@ -10,19 +10,18 @@ import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from effort import Effort
-from fake_engine import CARD
 from hostile.guard import Bounds, guarded, refusing
 from hostile.mutations import inputs
 from hostile.packet_readers import LIMITS, SIZE, packets
 from hostile.reader import WORDS
 from loopback import listening
 from PIL import Image as Pillow
+from served import MODEL
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -40,13 +39,6 @@ from ovseg_annotate.web.retries import Patience
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-MODEL = {
-    "model": "fake@none",
-    "precision": "float32",
-    "engine_options": [],
-    "version": "1",
-    "card": asdict(CARD),
-}
 PICTURE = from_array(np.zeros((SIZE.height, SIZE.width, 3), np.uint8))
 GOOD = packets()["annotation"][0]
 BOUNDS = Bounds(seconds=10.0, memory=512 * 2**20)

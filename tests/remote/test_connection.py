@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from fake_engine import CARD, FakeEngine
 from loopback import listening
-from served import TOKEN, served
+from served import MODEL, TOKEN, served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -26,13 +26,6 @@ from ovseg_annotate.watch import Watch
 from ovseg_annotate.web.retries import Patience
 
 QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.02, longest_asked=0.02)
-MODEL = {
-    "model": "fake@none",
-    "precision": "float32",
-    "engine_options": [],
-    "version": "1",
-    "card": asdict(CARD),
-}
 
 
 @contextmanager

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,25 +10,17 @@ from ovseg_annotate.training.checkpoints import load_checkpoint
 from ovseg_annotate.training.loop import FAILED_BATCHES_FILE, train
 from ovseg_annotate.training.progress import read_log
 from tests.training.tiny_training import LineFitting, NumberBatches
+from tests.training.torchrun import run_two
 from tests.training.two_processes import SIX_STEPS
 
 pytestmark = pytest.mark.slow
-CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where two processes have trained together, once well and once badly."""
     folder = tmp_path_factory.mktemp("two")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    ended = subprocess.run(
-        [*torchrun, "-m", "tests.training.two_processes", str(folder)],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    ended = run_two("two_processes", str(folder), seconds=200)
     assert ended.returncode == 0, ended.stderr
     return folder
 

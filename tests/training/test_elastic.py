@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,25 +13,22 @@ from ovseg_annotate.devices import device_of_process
 from ovseg_annotate.training.checkpoints import load_checkpoint
 from ovseg_annotate.training.progress import read_log
 from tests.training.every_recipe import KILLED, KINDS, QUICK_KINDS, STEPS
-
-CHECKOUT = Path(__file__).parents[2]
+from tests.training.torchrun import CHECKOUT, run_two
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, effort: Effort) -> Path:
     folder = tmp_path_factory.mktemp("elastic")
     kinds = KINDS if effort.is_long else QUICK_KINDS
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     restarts = ["--max-restarts=3", "--monitor-interval=0.1"]
     places = os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "tests")))
-    ended = subprocess.run(
-        [*torchrun, *restarts, "-m", "tests.training.every_recipe", str(folder), *kinds],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=550,
-        check=False,
+    ended = run_two(
+        "every_recipe",
+        str(folder),
+        *kinds,
+        seconds=550,
+        options=restarts,
+        environment={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1"},
     )
     assert ended.returncode == 0, ended.stderr[-4000:]
     return folder

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +12,8 @@ from torch.distributed import HashStore, PrefixStore, Store
 
 from ovseg_annotate.errors import RunError
 from ovseg_annotate.training.meeting import meet
+from tests.training.torchrun import run_two
 
-CHECKOUT = Path(__file__).parents[2]
 LONG, SHORT = timedelta(seconds=60), timedelta(seconds=0.1)
 
 
@@ -63,15 +61,7 @@ def test_a_process_that_waits_in_vain_ends_with_an_error(rank: int) -> None:
 
 @pytest.mark.slow
 def test_a_leader_that_was_killed_and_comes_late_is_waited_for(tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     restarts = ["--max-restarts=1", "--monitor-interval=0.1"]
-    ended = subprocess.run(
-        [*torchrun, *restarts, "-m", "tests.training.late_leader", str(tmp_path)],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = run_two("late_leader", str(tmp_path), seconds=120, options=restarts)
     assert ended.returncode == 0, ended.stderr
     assert {path.name for path in tmp_path.iterdir()} >= {"met_again_0", "met_again_1"}

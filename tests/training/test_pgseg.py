@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from ovseg_annotate.training.pgseg_probe import ProbedScenes, mean_iou
 from ovseg_annotate.training.pgseg_recipe import PgsegRecipe, PgsegUse
 from ovseg_annotate.training.progress import Progress, read_log
 from tests.training.test_pair_files import write_table
+from tests.training.torchrun import run_two
 from tests.training.two_processes_gathering import ROWS, whole_loss
 
 STEPS = 6
@@ -235,15 +234,7 @@ def batches(pictures: PairPictures, tokens: int = 24) -> PairBatches:
 
 @pytest.mark.slow
 def test_two_processes_tell_each_picture_from_those_of_both(tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    ended = subprocess.run(
-        [*torchrun, "-m", "tests.training.two_processes_gathering", str(tmp_path)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    ended = run_two("two_processes_gathering", str(tmp_path), seconds=200)
     assert ended.returncode == 0, ended.stderr
     alone = ROWS.clone().requires_grad_()
     loss = whole_loss(alone)
