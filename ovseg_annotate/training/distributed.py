@@ -76,6 +76,16 @@ def average_numbers(numbers: Mapping[str, float], device: torch.device, peers: P
     return values
 
 
+def steps_of_all(step: int, device: torch.device, peers: Peers) -> tuple[int, ...]:
+    """The step that each process has come to; nobody goes on before all have told."""
+    if peers.count == 1:
+        return (step,)
+    steps = torch.zeros(peers.count, dtype=torch.int64, device=device)
+    steps[peers.rank] = step
+    dist.all_reduce(steps)
+    return tuple(steps.tolist())
+
+
 def any_of(flag: bool, device: torch.device, peers: Peers) -> bool:  # noqa: FBT001
     """Whether any process says so; all of them get the same answer."""
     if peers.count == 1:

@@ -25,6 +25,7 @@ from ovseg_annotate.training.distributed import (
     any_of,
     average_gradients,
     average_numbers,
+    steps_of_all,
 )
 from ovseg_annotate.training.optimisers import (
     SHARE,
@@ -132,6 +133,15 @@ class _Run(Generic[Batch]):
         folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> None:
+        self._load()
+        steps = steps_of_all(self._step, self._device, self._peers)
+        if min(steps) != max(steps):
+            raise RunError(
+                f"the processes found {self._folder} at different steps: {list(steps)}, in the "
+                "order of their ranks; put the run folder where all of them see the same files"
+            )
+
+    def _load(self) -> None:
         checkpoint = load_checkpoint(self._folder)
         if checkpoint is None:
             return
@@ -175,6 +185,8 @@ class _Run(Generic[Batch]):
             if self._step % options.checkpoint_every == 0:
                 self._save()
         self._save()
+        # Who goes on at once must find this checkpoint, and not one before it.
+        steps_of_all(self._step, self._device, self._peers)
         finished = self._step >= options.steps
         return Outcome(Ending.FINISHED if finished else Ending.STOPPED, self._step)
 

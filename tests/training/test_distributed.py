@@ -9,7 +9,7 @@ import pytest
 from ovseg_annotate.training.checkpoints import load_checkpoint
 from ovseg_annotate.training.loop import FAILED_BATCHES_FILE, train
 from ovseg_annotate.training.progress import read_log
-from tests.training.tiny_training import LineFitting, NumberBatches
+from tests.training.tiny_training import FEW_STEPS, LineFitting, NumberBatches
 from tests.training.torchrun import run_two
 from tests.training.two_processes import SIX_STEPS
 
@@ -41,3 +41,16 @@ def test_a_bad_number_in_one_process_stops_both(folder: Path) -> None:
         assert "training stopped at step 0" in (folder / f"stopped_{rank}").read_text()
     saved = json.loads((folder / "bad" / FAILED_BATCHES_FILE).read_text())
     assert saved["seeds_of_batches"] == {"0": [0, 1000], "1": [1, 1001]}
+
+
+def test_who_goes_on_at_once_finds_the_last_checkpoint(folder: Path) -> None:
+    whole, gone_on = read_log(folder / "good"), read_log(folder / "at_once")
+    assert [record.step for record in gone_on] == [1, 2, 3, 4, 5, 6]
+    assert [record.loss for record in gone_on] == [record.loss for record in whole]
+
+
+def test_processes_that_see_different_folders_say_so(folder: Path) -> None:
+    for rank in (0, 1):
+        said = (folder / f"apart_{rank}").read_text()
+        assert f"own_{rank} at different steps: [{FEW_STEPS.steps}, 0]" in said
+        assert "where all of them see the same files" in said
