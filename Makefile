@@ -5,6 +5,8 @@ VENV := .venv
 LABEL_STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 TOLD := OVSEG_LABEL_STUDIO_PYTHON=$(CURDIR)/$(LABEL_STUDIO)/bin/python
+# One process of tests a core; each takes whole files (tests/conftest.py).
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 # Tests of the napari window need a display; a virtual one does.
 DISPLAYED := $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run --auto-servernum --server-args="-screen 0 1400x1000x24"')
 PIP := -m pip --disable-pip-version-check --quiet install
@@ -49,15 +51,16 @@ demo: $(VENV)/made-install
 	$(BIN)/ovseg show demo/labels
 
 test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
-	$(TOLD) $(DISPLAYED) $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(TOLD) $(DISPLAYED) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-# Every file here knows a long form; tests of others that are marked `soak` are added by name.
-SOAK := tests/soak tests/hostile tests/fleet tests/fine_tuning tests/training/test_elastic.py \
-	tests/end_to_end/test_serve.py
+# Every file here knows a long form; tests of others that are marked `soak` are added by name. The
+# longest come first: the processes side by side end together.
+SOAK := tests/training/test_elastic.py tests/soak/test_ten_thousand_tasks.py \
+	tests/end_to_end/test_serve.py tests/fleet tests/soak tests/hostile tests/fine_tuning
 SEED :=
 
 soak: $(VENV)/made-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
 
 lint: $(VENV)/made-dev
 	$(BIN)/ruff check .

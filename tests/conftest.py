@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from effort import Effort
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # The same examples in every run, so that a failure is about the change under test; new ones are
 # searched for with `pytest --hypothesis-profile=search`. A busy machine is no defect either.
@@ -28,9 +30,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Short runs are the same each time; long ones look elsewhere each time, and say where.
-    given = config.getoption("--soak-seed")
-    usual = random.randrange(2**32) if config.getoption("--soak") else _SEED  # noqa: S311
-    config.stash[_EFFORT] = Effort(config.getoption("--soak"), usual if given is None else given)
+    if config.option.soak_seed is None:
+        usual = random.randrange(2**32) if config.option.soak else _SEED  # noqa: S311
+        config.option.soak_seed = usual  # processes side by side get the same options
+    config.stash[_EFFORT] = Effort(config.option.soak, config.option.soak_seed)
+
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
+    """Of processes side by side each takes whole files, or folders whose tests share fixtures."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if (self.config.rootpath / folder / "conftest.py").exists() else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
+    return WholeFiles(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -16,7 +16,7 @@ from hostile.readers import readers
 
 READERS = {reader.name: reader for reader in readers()}
 _JSON = (".json", ".geojson")
-_SECONDS = 2.0  # of a long search, for each reader
+_SECONDS = 1.5  # of a long search, for each reader
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)

@@ -83,7 +83,7 @@ SEEDS: dict[str, bytes] = {
 @pytest.mark.parametrize("kind", SEEDS)
 @pytest.mark.filterwarnings("ignore")  # decoders warn of damage in many ways; errors are ours
 def test_damaged_pictures_cost_little_and_are_read_or_refused(kind: str, effort: Effort) -> None:
-    for number in effort.numbers(short=20, long=1000, seconds=2):
+    for number in effort.numbers(short=20, long=1000, seconds=1.5):
         print(f"{kind}: input {number} of seed {effort.seed}")  # noqa: T201  shown when it fails
         chance = random.Random(f"{effort.seed} {kind} {number}")  # noqa: S311
         data = mutated(SEEDS[kind], chance)

@@ -44,7 +44,9 @@ def check_flat(samples: list[Held]) -> None:
     third = len(samples) // 3
     assert third >= 3, f"only {len(samples)} samples"
     middle, last = samples[third : 2 * third], samples[-third:]
-    # The most of each: what is taken and given back within a piece of work is no growth.
-    for name, allowed in (("memory", ALLOWED_GROWTH), ("files", 1.0), ("threads", 1.0)):
-        before, after = (max(getattr(each, name) for each in part) for part in (middle, last))
+    # The most memory: what a piece of work takes and gives back is no growth. The fewest files and
+    # threads: one that another thread has open for a moment is none either.
+    limits = {"memory": (max, ALLOWED_GROWTH), "files": (min, 1.0), "threads": (min, 1.0)}
+    for name, (typical, allowed) in limits.items():
+        before, after = (typical(getattr(each, name) for each in part) for part in (middle, last))
         assert after <= before * allowed, f"{name} grew from {before} to {after}"

@@ -31,7 +31,7 @@ def test_annotating_many_pictures_holds_no_more_than_a_few(tmp_path: Path, effor
     photos = tmp_path / "photos"
     photos.mkdir()
     chance = np.random.default_rng(effort.seed)
-    for number in range(effort.rounds(short=100, long=2000)):
+    for number in range(effort.rounds(short=100, long=1000)):
         shape = (int(chance.integers(20, 90)), int(chance.integers(20, 90)), 3)
         pixels = np.zeros(shape, np.uint8)
         pixels[: shape[0] // 2, : number % 19] = (255, 0, 0)
@@ -42,5 +42,5 @@ def test_annotating_many_pictures_holds_no_more_than_a_few(tmp_path: Path, effor
 
 @pytest.mark.timeout(900)
 def test_a_backend_that_answers_for_long_holds_no_more_than_at_first(effort: Effort) -> None:
-    requests = effort.rounds(short=240, long=6000)
+    requests = effort.rounds(short=240, long=2400)
     check_flat(told(output_of(HERE / "serve_many_driver.py", requests)))

@@ -47,7 +47,7 @@ def test_nothing_is_lost_doubled_or_torn(tmp_path: Path, effort: Effort) -> None
     assert len(expected) == count
 
     struck = 0
-    for _ in effort.numbers(short=2, long=30, seconds=30):
+    for _ in effort.numbers(short=2, long=30, seconds=20):
         moment = chance.randrange(count)
 
         struck += killed((DRIVER, photos, out), records_there(out, moment), chance)

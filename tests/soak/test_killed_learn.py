@@ -87,7 +87,7 @@ def test_the_same_is_learnt_however_often_learning_is_killed(
     shutil.rmtree(run)
 
     answers = [f"{name}.json" for name in NAMES[:3]]
-    for _ in effort.numbers(short=1, long=4, seconds=40):
+    for _ in effort.numbers(short=1, long=4, seconds=25):
         shutil.copytree(start, run)
         for _ in range(effort.rounds(short=2, long=4)):
             wanted = chance.choice((FILE_NAME, "*.lesson", "in_service.json"))

@@ -30,7 +30,7 @@ def test_every_task_gets_one_suggestion(tmp_path: Path, effort: Effort) -> None:
     fake = FakeLabelStudio(tasks, faults)
     journal = tmp_path / "journal.sqlite"
     with listening(fake.app) as url:
-        for _ in effort.numbers(short=3, long=kills, seconds=25):
+        for _ in effort.numbers(short=3, long=kills, seconds=20):
             moment = fake.stored_count + chance.randrange(1, 1 + tasks // (kills + 1))
             killed((DRIVER, url, journal), lambda least=moment: fake.stored_count >= least, chance)
             assert fake.doubled == []

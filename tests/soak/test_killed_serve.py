@@ -82,7 +82,7 @@ def test_learning_goes_on_and_answers_stay_the_same(tmp_path: Path, effort: Effo
     fake = label_studio(TASKS)
     folder = learning_folder(tmp_path, Settings().label_studio_url, UID)
     with listening(fake.app) as url:
-        for number in effort.numbers(short=1, long=6, seconds=50):
+        for number in effort.numbers(short=1, long=6, seconds=30):
             with served(url, tmp_path) as (client, process):
                 answered(fake, number + 1)
                 client.post("/webhook", content=event("ANNOTATION_CREATED"))

@@ -25,7 +25,7 @@ def test_the_curve_is_the_same(tmp_path: Path, effort: Effort) -> None:
     train = ("-m", "ovseg_annotate.cli", "train", recipe, "--device", "cpu", "--out")
     finished((*train, whole))
     struck = 0
-    for _ in effort.numbers(short=1, long=6, seconds=30):
+    for _ in effort.numbers(short=1, long=6, seconds=20):
         moment = chance.randrange(1, STEPS)
 
         def is_time(moment: int = moment) -> bool:

@@ -47,15 +47,16 @@ def pushed(tasks: int, folder: Path) -> None:
 
 
 def learnt(tasks: int, folder: Path) -> None:
-    """Everything is answered; then everything again, in another way; then nothing has changed."""
+    """Everything is answered; then some of it in another way; then nothing has changed."""
     fake = label_studio(tasks)
     answered(fake, *range(1, tasks + 1))
     data = folder / str(tasks)
     with desk_at(fake, data) as desk:
         assert f"{tasks} corrections taken up" in desk.round()
-        for task in range(1, tasks + 1):
+        some = range(1, tasks + 1, 10)
+        for task in some:
             fake.annotate(task, [])  # somebody took everything out again
-        assert f"{tasks} corrections taken up" in desk.round()
+        assert f"{len(some)} corrections taken up" in desk.round()
         assert desk.round() == "nothing has changed"
 
 
@@ -65,7 +66,7 @@ def test_four_times_the_tasks_take_four_times_as_long(
     work: Callable[[int, Path], None], tmp_path: Path, effort: Effort
 ) -> None:
     many = effort.rounds(short=80, long=10_000)
-    work(20, tmp_path)  # whatever is loaded on first use
+    work(16, tmp_path)  # whatever is loaded on first use
     seconds, memory = [], []
     for tasks in (many // 4, many):
         before, began = memory_now(), time.process_time()
