@@ -51,7 +51,7 @@ demo: $(VENV)/made-install
 	$(BIN)/ovseg show demo/labels
 
 test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
-	OMP_NUM_THREADS=1 $(TOLD) $(DISPLAYED) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(TOLD) $(DISPLAYED) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # Every file here knows a long form; tests of others that are marked `soak` are added by name. The
 # longest come first: the processes side by side end together.

@@ -14,7 +14,6 @@ import pytest
 
 from ovseg_annotate.training.checkpoints import CHECKPOINT_FILE
 from ovseg_annotate.training.progress import LOG_FILE, read_log
-from ovseg_annotate.training.recipes import read_recipe
 
 ROOT = Path(__file__).parents[2]
 STEPS = 12
@@ -86,7 +85,7 @@ def test_a_killed_training_goes_on_with_the_losses_of_one_that_was_not(tmp_path:
     assert len(read_log(killed)) < STEPS
 
     finish(started(recipe, killed))
-    read_recipe(recipe).train(whole)
+    finish(started(recipe, whole))
     broken, straight = read_log(killed), read_log(whole)
     assert [each.step for each in broken] == list(range(1, STEPS + 1))
     assert [each.losses for each in broken] == [each.losses for each in straight]
