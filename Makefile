@@ -6,6 +6,8 @@ LABEL_STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 TOLD := OVSEG_LABEL_STUDIO_PYTHON=$(CURDIR)/$(LABEL_STUDIO)/bin/python
 # One process of tests a core; each takes whole files (tests/conftest.py).
+# torch has one thread, also in what the tests start; numpy keeps two: a test looks what limits them.
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=2
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 # Tests of the napari window need a display; a virtual one does.
 DISPLAYED := $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run --auto-servernum --server-args="-screen 0 1400x1000x24"')
@@ -51,7 +53,7 @@ demo: $(VENV)/made-install
 	$(BIN)/ovseg show demo/labels
 
 test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
-	$(TOLD) $(DISPLAYED) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(THREADS) $(TOLD) $(DISPLAYED) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # Every file here knows a long form; tests of others that are marked `soak` are added by name. The
 # longest come first: the processes side by side end together.
@@ -60,7 +62,7 @@ SOAK := tests/training/test_elastic.py tests/soak/test_ten_thousand_tasks.py \
 SEED :=
 
 soak: $(VENV)/made-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
+	$(THREADS) $(BIN)/python -m pytest $(SIDE_BY_SIDE) --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
 
 lint: $(VENV)/made-dev
 	$(BIN)/ruff check .
