@@ -5,9 +5,9 @@ VENV := .venv
 LABEL_STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 TOLD := OVSEG_LABEL_STUDIO_PYTHON=$(CURDIR)/$(LABEL_STUDIO)/bin/python
-# One process of tests a core; each takes whole files (tests/conftest.py).
-# torch has one thread, also in what the tests start; numpy keeps two: a test looks what limits them.
+# In tests torch has one thread, also in what they start; numpy has two, which learning takes to one.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=2
+# A process of tests for each core; each takes whole files (tests/conftest.py).
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 # Tests of the napari window need a display; a virtual one does.
 DISPLAYED := $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run --auto-servernum --server-args="-screen 0 1400x1000x24"')
