@@ -55,10 +55,9 @@ demo: $(VENV)/made-install
 test: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
 	$(THREADS) $(TOLD) $(DISPLAYED) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-# Every file here knows a long form; tests of others that are marked `soak` are added by name. The
-# longest come first: the processes side by side end together.
-SOAK := tests/training/test_elastic.py tests/soak/test_ten_thousand_tasks.py \
-	tests/end_to_end/test_serve.py tests/fleet tests/soak tests/hostile tests/fine_tuning
+# Every file here knows a long form; tests of others that are marked `soak` are added by name.
+SOAK := tests/training/test_elastic.py tests/end_to_end/test_serve.py tests/fleet tests/soak \
+	tests/hostile tests/fine_tuning
 SEED :=
 
 soak: $(VENV)/made-dev

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two processes have trained together, once well and once badly."""
+    """Where two processes have trained together: well, badly, stopped, and in folders apart."""
     folder = tmp_path_factory.mktemp("two")
     ended = run_two("two_processes", str(folder), seconds=200)
     assert ended.returncode == 0, ended.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import threading
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -35,7 +35,7 @@ def go_on_at_once(folder: Path, peers: Peers) -> None:
     """Stopped after three steps; the leader's disk is slow."""
 
     def slowly(folder: Path, checkpoint: Checkpoint) -> None:
-        threading.Event().wait(0.5)  # that the other one could use to go on without it
+        time.sleep(0.5)  # that the other one could use to go on without it
         save_checkpoint(folder, checkpoint)
 
     with patch.object(loop, "save_checkpoint", slowly):
