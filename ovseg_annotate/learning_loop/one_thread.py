@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
@@ -18,6 +19,9 @@ class _SharedLimit:
 
     The number of threads belongs to the process. Of two limits that overlap, the one that ends last
     would restore what the other had set.
+
+    threadpoolctl obeys the first thread that sets a limit for as long as it lives, and no other.
+    So a thread that ends at once sets and restores: learning may begin and end on any thread.
     """
 
     def __init__(self) -> None:
@@ -28,14 +32,16 @@ class _SharedLimit:
     def take(self) -> None:
         with self._lock:
             if self._limit is None:
-                self._limit = threadpool_limits(1, user_api="blas")
+                with ThreadPoolExecutor(1, "ovseg-blas") as brief:
+                    self._limit = brief.submit(threadpool_limits, 1, user_api="blas").result()
             self._users += 1
 
     def give_back(self) -> None:
         with self._lock:
             self._users -= 1
             if self._limit is not None and not self._users:
-                self._limit.restore_original_limits()
+                with ThreadPoolExecutor(1, "ovseg-blas") as brief:
+                    brief.submit(self._limit.restore_original_limits).result()
                 self._limit = None
 
 
