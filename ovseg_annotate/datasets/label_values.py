@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.errors import FormatError, ImageError
+from ovseg_annotate.formats.fields import read_bytes
 
 Values: TypeAlias = NDArray[np.int64]  # (height, width)
 
@@ -26,9 +28,11 @@ def read_values(path: Path) -> Values:
         return _read_matlab(path)
     from PIL import Image as PillowImage  # noqa: PLC0415  the list of verbs stays cheap
 
+    # From memory: of a file Pillow reserves what a part of it says to hold, up to 2 GB.
+    content = io.BytesIO(read_bytes(path))
     try:
         # By their names: Pillow would start other programs for some other kinds of files.
-        with PillowImage.open(path, formats=("PNG", "TIFF")) as image:
+        with PillowImage.open(content, formats=("PNG", "TIFF")) as image:
             _check_area(image.size, path)
             values = np.asarray(image)
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:

@@ -152,7 +152,10 @@ class Versions:
     def take_in(self, content: bytes, where: str, space: str) -> str:
         """Add a version that was learnt elsewhere, if it belongs to the same model."""
         version = version_from(content, where)
-        version.lesson.check_space(space)
+        try:
+            version.lesson.check_space(space)
+        except VersionError as error:
+            raise VersionError(f"{where}: {error}") from error
         return self.add(version)
 
     def export(self, name: str, path: Path) -> None:

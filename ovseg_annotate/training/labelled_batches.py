@@ -54,7 +54,10 @@ class LabelledWindows:
         protocol = self._labelled.protocol
         self._phrases = tuple((*concept.phrases, concept.name)[0] for concept in protocol.concepts)
         if len(self._phrases) < _FEWEST:
-            raise OptionError(f"data: {options.name} has {len(self._phrases)} names to learn")
+            raise OptionError(
+                f"data: {options.name} in {options.folder} has {len(self._phrases)} names to "
+                f"learn; a head needs {_FEWEST} or more: unpack the data again"
+            )
 
     def batch(self, number: int) -> HeadBatch:
         rng = np.random.default_rng((self._seed, number, 1))

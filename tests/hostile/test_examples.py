@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from hostile.guard import Bounds, guarded, refusing
 from hostile.reader import annotated
+from PIL import Image as PillowImage
 from scipy.io import savemat
 
 from ovseg_annotate.annotate_options import AnnotateOptions
@@ -271,6 +272,16 @@ def test_a_label_map_starts_no_other_program(tmp_path: Path) -> None:
     path = tmp_path / "map.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     with guarded(tmp_path), pytest.raises(ImageError, match=r"map\.png"):
+        read_values(path)
+
+
+def test_a_label_map_reserves_no_memory_that_a_part_of_it_asks_for(tmp_path: Path) -> None:
+    path = tmp_path / "map.png"
+    PillowImage.new("L", (4, 4)).save(path)
+    content = path.read_bytes()
+    at = content.index(b"IDAT") - 4
+    path.write_bytes(content[:at] + (2**31 - 1).to_bytes(4, "big") + content[at + 4 :])
+    with guarded(tmp_path, bounds=QUICK), refusing("map.png"):
         read_values(path)
 
 

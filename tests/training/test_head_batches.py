@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +117,14 @@ def test_a_batch_of_photographs_follows_from_its_number(tmp_path: Path) -> None:
 def test_a_recipe_without_the_folder_says_how_to_name_it() -> None:
     with pytest.raises(OptionError, match="ovseg train RECIPE --data FOLDER"):
         LabelledWindows(LabelledPictures("coco-stuff"), WINDOW, 0)
+
+
+def test_a_data_set_with_one_name_is_told_with_its_folder(tmp_path: Path) -> None:
+    folder = coco_stuff(tmp_path / "coco", "train2017")
+    (folder / "labels.txt").write_text("1: person\n")
+    options = LabelledPictures("coco-stuff", str(folder))
+    with pytest.raises(OptionError, match=f"{re.escape(str(folder))} has 1 names"):
+        LabelledWindows(options, WINDOW, 0)
 
 
 def test_data_that_nobody_learns_from_is_refused_with_what_there_is(tmp_path: Path) -> None:
