@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from ovseg_annotate.web.running import listening as bound_to
+
 
 class Announcing(uvicorn.Server):
     """Says when it listens."""
@@ -26,7 +28,7 @@ class Announcing(uvicorn.Server):
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
     """Serve an application; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as bound:
+    with bound_to("127.0.0.1", 0) as bound:
         server = Announcing(
             uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
         )

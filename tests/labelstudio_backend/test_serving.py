@@ -35,6 +35,7 @@ from labelstudio_backend.webhooks import NotLearning
 from ovseg_annotate.datasets.scenes import SceneRules, SceneStyle, draw_scene
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.web.running import Server
+from ovseg_annotate.web.running import listening as bound_to
 from ovseg_annotate.web.work import WorkQueue
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ class Running:
         self.work = WorkQueue[bytes](settings.workers, settings.queue)
         app = create_app(settings, suggester, Loaded(), NotLearning(), work=self.work)
         self.server = Server(app, self.work, settings.grace_seconds)
-        self.bound = socket.create_server(("127.0.0.1", 0))
+        self.bound = bound_to("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.bound.getsockname()[1]}"
         self.thread = threading.Thread(target=self.server.run, args=([self.bound],), daemon=True)
         self.clients = ThreadPoolExecutor(16)
