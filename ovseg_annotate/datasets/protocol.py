@@ -159,7 +159,7 @@ def numbered_concepts(
 def _phrases(text: str) -> tuple[str, ...]:
     phrases = tuple(part.strip() for part in text.split(",") if part.strip())
     if not phrases:
-        raise FormatError(f"a concept needs a name, got {text!r}")
+        raise VocabularyError(f"a concept needs a name, got {text!r}")
     return phrases
 
 

@@ -105,6 +105,8 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a path that some file names, with a character that none may have
+        raise FormatError(f"cannot read {str(path)!r}: {error}") from error
 
 
 def parse_json(data: bytes | str, where: str) -> Field:

@@ -171,11 +171,13 @@ class Connection:
                 + ("none was given" if self.address.token is None else "ours is not one of its")
                 + "; name its file with --server-token-file, or set OVSEG_SERVER_TOKEN"
             )
-        if "kind" in said and "detail" in said:
+        if "kind" in said and said.get("detail", "").strip():
             return error_of(said["kind"], said["detail"])
         if answer.status_code == _TOO_LARGE:
             is_picture = answer.request.url.path.startswith("/images/")
-            return (ImageError if is_picture else OvsegError)(said.get("detail", "too large"))
+            return (ImageError if is_picture else OvsegError)(
+                said.get("detail", "").strip() or f"too large for {self.address.url}"
+            )
         detail = said.get("detail", "") or answer.content[:_SHOWN].decode("utf-8", "replace")
         return ServerError(
             f"{self.address.url} answered {answer.status_code} to a request for "

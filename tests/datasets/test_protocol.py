@@ -79,5 +79,5 @@ def test_the_first_phrase_is_the_name_unless_it_is_taken() -> None:
 
 
 def test_a_concept_without_a_name_is_refused() -> None:
-    with pytest.raises(FormatError, match="needs a name"):
+    with pytest.raises(VocabularyError, match="needs a name"):
         numbered_concepts({1: " , "})

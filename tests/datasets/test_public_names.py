@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,9 @@ class TestNames:
         tree = trees.ade847(tmp_path)
         (tree / "ade847.json").write_text('{"wall": 1}')
         with pytest.raises(FormatError, match=r"ade847\.json: expected a list"):
+            PUBLIC_DATA["ade20k"].open(tree, "a847")
+        (tree / "ade847.json").write_text('["wall", " , "]')
+        with pytest.raises(FormatError, match=f"^{re.escape(str(tree))}: a concept needs a name"):
             PUBLIC_DATA["ade20k"].open(tree, "a847")
 
     def test_a_name_missing_from_the_originals_is_named(self, tmp_path: Path) -> None:

@@ -285,6 +285,11 @@ def test_a_label_map_reserves_no_memory_that_a_part_of_it_asks_for(tmp_path: Pat
         read_values(path)
 
 
+def test_a_list_may_name_a_file_that_no_system_knows(tmp_path: Path) -> None:
+    with guarded(tmp_path), pytest.raises(FormatError, match=r"a\\x00b\.png"):
+        read_values(tmp_path / "a\0b.png")
+
+
 def test_a_label_map_of_matlab_is_not_larger_than_it_says_it_may_be(tmp_path: Path) -> None:
     path = tmp_path / "map.mat"
     savemat(path, {"LabelMap": np.zeros((2**14, 2**13 + 1), np.uint8)}, do_compression=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ovseg_annotate.errors import Cancelled, OptionError, ServerError
+from ovseg_annotate.errors import Cancelled, OptionError, OvsegError, ServerError
 from ovseg_annotate.remote import connect
 from ovseg_annotate.remote.address import Address, address_of
 from ovseg_annotate.remote.connection import Ask, Connection
@@ -71,6 +72,17 @@ def test_a_server_that_stays_busy_is_an_error_with_its_words() -> None:
         pytest.raises(ServerError, match=r"is busy: 9 wait \(asked 4 times\)"),
     ):
         connection.ask(Ask("GET", "/model"))
+
+
+@pytest.mark.parametrize(("status", "path"), [(422, "/annotate"), (413, "/images/a")])
+def test_a_refusal_without_words_is_still_an_error_with_a_message(status: int, path: str) -> None:
+    silent = JSONResponse({"kind": "ImageError", "detail": " "}, status)
+    with (
+        answering(lambda _: silent) as url,
+        connected(url) as connection,
+        pytest.raises(OvsegError, match=re.escape(url)),
+    ):
+        connection.ask(Ask("POST", path, b"{}"))
 
 
 @pytest.mark.parametrize("status", [500, 503, 418])
