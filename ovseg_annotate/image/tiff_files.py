@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -27,6 +28,7 @@ _WHITE_IS_ZERO = 0
 _COLOUR_CODED = frozenset({3, 5, 6, 8, 9, 10})  # palette, CMYK, YCbCr, the Lab kinds
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # ExtraSamples, tag 338
 _ORIENTATION = 274
+_MOST_TAGS = 4096  # of a page; tifffile follows a page with more no further
 
 
 class NeedsPillow(Exception):  # noqa: N818  a way on, not a fault
@@ -66,6 +68,7 @@ def read_tiff(source: Path | BinaryIO, options: ReadingOptions, name: str) -> Sa
     with tifffile.TiffFile(source) as file:
         if not file.pages:
             raise ImageError(f"{name}: the TIFF holds no picture; it may be cut off, copy it again")
+        _check_has_an_end(file, name)
         if options.channel_axis == "last":
             return _channels_last(file, options, name)
         stacks = [_stack_of(series, options) for series in file.series]
@@ -76,6 +79,31 @@ def read_tiff(source: Path | BinaryIO, options: ReadingOptions, name: str) -> Sa
                 return _plane_of(stack, plane, options, name)
             plane -= stack.planes
     raise AssertionError("check_page lets no other page through")
+
+
+def _check_has_an_end(file: Any, name: str) -> None:
+    """Refuse pages that lead back to an earlier one, which tifffile follows again and again."""
+    layout, handle = file.tiff, file.filehandle
+    offset, seen = file.pages[0].offset, set()
+    while 0 < offset < handle.size:
+        if offset in seen:
+            raise ImageError(
+                f"{name}: the pages of the TIFF lead back to the one at byte {offset:,}; "
+                "the file is damaged, copy or download it again"
+            )
+        seen.add(offset)
+        handle.seek(offset)
+        count = handle.read(layout.tagnosize)
+        if len(count) < layout.tagnosize:
+            return
+        tags = struct.unpack(layout.tagnoformat, count)[0]
+        if tags > _MOST_TAGS:
+            return
+        handle.seek(offset + layout.tagnosize + tags * layout.tagsize)
+        following = handle.read(layout.offsetsize)
+        if len(following) < layout.offsetsize:
+            return
+        offset = struct.unpack(layout.offsetformat, following)[0]
 
 
 def _channels_last(file: Any, options: ReadingOptions, name: str) -> Samples:

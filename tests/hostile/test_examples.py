@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
 import math
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import tifffile
 from hostile.guard import Bounds, guarded, refusing
 from hostile.reader import annotated
 from PIL import Image as PillowImage
@@ -34,6 +36,7 @@ from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.formats.coco_rle import mask_of_counts
 from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Size, Window
+from ovseg_annotate.image import image_of_bytes
 from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
 from ovseg_annotate.lake.schema import Table, schema_of
 from ovseg_annotate.learning_loop.looks import Looks
@@ -265,6 +268,26 @@ def test_an_archive_whose_entries_lead_back_comes_to_an_end(tmp_path: Path) -> N
     path = tar_of(tmp_path / "pairs.tar", entry)
     with guarded(tmp_path, bounds=QUICK), pytest.raises(FormatError, match=r"pairs\.tar"):
         list(samples_in(path))
+
+
+@pytest.mark.parametrize("back_to", [0, 1])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_of_a_tiff_that_lead_back_have_an_end(back_to: int, bigtiff: bool) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        np.zeros((3, 8, 8), np.uint8),
+        bigtiff=bigtiff,
+        photometric="minisblack",
+        metadata=None,
+    )
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
+        pages, width = [page.offset for page in written.pages], 8 if bigtiff else 4
+    data = bytearray(file.getvalue())
+    reference = data.rindex(pages[2].to_bytes(width, "little"))  # behind the tags of the second
+    data[reference : reference + width] = pages[back_to].to_bytes(width, "little")
+    with guarded(bounds=QUICK), pytest.raises(ImageError, match=r"a\.tif: .*lead back"):
+        image_of_bytes(bytes(data), "a.tif")
 
 
 def test_a_label_map_starts_no_other_program(tmp_path: Path) -> None:
