@@ -173,7 +173,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_what_is_told_on_the_way_never_spoils_the_answer(kind: str) -> None:
-    told, sent = list[Progress](), threading.Event()
+    told, sent, heard = list[Progress](), threading.Event(), threading.Event()
     step = b'event: progress\ndata: {"stage": "windows", "done": 1, "total": 4}\n\n'
 
     async def events(request: Request) -> Response:
@@ -186,13 +186,18 @@ def test_what_is_told_on_the_way_never_spoils_the_answer(kind: str) -> None:
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        heard.set()
+
     async def answered(request: Request) -> Response:
         await request.body()
-        await asyncio.to_thread(sent.wait, 20)
+        for each in (sent, heard):  # once there is an answer nobody listens any more
+            await asyncio.to_thread(each.wait, 20)
         return Response(GOOD)
 
     with session_at(answered, events) as session:
-        found = session.annotate(PICTURE, WORDS, AnnotateOptions(), Watch(told.append))
+        found = session.annotate(PICTURE, WORDS, AnnotateOptions(), Watch(tell))
     assert found.label_map.size == SIZE
     assert sent.is_set()
     assert told == [Progress("windows", 1, 4)]
