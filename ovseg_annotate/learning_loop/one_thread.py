@@ -7,11 +7,14 @@ the slowest of them, and beside other busy processes that one waits for a core: 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
+
+Result = TypeVar("Result")
 
 
 class _SharedLimit:
@@ -32,17 +35,20 @@ class _SharedLimit:
     def take(self) -> None:
         with self._lock:
             if self._limit is None:
-                with ThreadPoolExecutor(1, "ovseg-blas") as brief:
-                    self._limit = brief.submit(threadpool_limits, 1, user_api="blas").result()
+                self._limit = _on_a_brief_thread(lambda: threadpool_limits(1, user_api="blas"))
             self._users += 1
 
     def give_back(self) -> None:
         with self._lock:
             self._users -= 1
             if self._limit is not None and not self._users:
-                with ThreadPoolExecutor(1, "ovseg-blas") as brief:
-                    brief.submit(self._limit.restore_original_limits).result()
+                _on_a_brief_thread(self._limit.restore_original_limits)
                 self._limit = None
+
+
+def _on_a_brief_thread(call: Callable[[], Result]) -> Result:
+    with ThreadPoolExecutor(1, "ovseg-blas") as brief:
+        return brief.submit(call).result()
 
 
 _LIMIT = _SharedLimit()  # of this process, as the threads are
