@@ -171,12 +171,12 @@ class Connection:
                 + ("none was given" if self.address.token is None else "ours is not one of its")
                 + "; name its file with --server-token-file, or set OVSEG_SERVER_TOKEN"
             )
-        if "kind" in said and said.get("detail", "").strip():
+        if "kind" in said and "detail" in said:
             return error_of(said["kind"], said["detail"])
         if answer.status_code == _TOO_LARGE:
             is_picture = answer.request.url.path.startswith("/images/")
             return (ImageError if is_picture else OvsegError)(
-                said.get("detail", "").strip() or f"too large for {self.address.url}"
+                said.get("detail", f"too large for {self.address.url}")
             )
         detail = said.get("detail", "") or answer.content[:_SHOWN].decode("utf-8", "replace")
         return ServerError(
@@ -226,11 +226,14 @@ def _step_in(line: bytes) -> Progress | None:
 
 
 def _problem_in(answer: httpx2.Response) -> Mapping[str, str]:
+    """What an answer says is wrong; blank words say nothing."""
     try:
         found = parse_json(answer.content, "the answer").value
     except FormatError:
         return {}
-    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: text for key, text in found.items() if isinstance(text, str) and text.strip()}
 
 
 def _pause(seconds: float, watch: Watch) -> None:
