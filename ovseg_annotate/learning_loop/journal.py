@@ -58,14 +58,18 @@ class Journal:
         self._lock = FolderLock(folder)
         self._words: dict[str, _Word] = {}
         self._known: set[tuple[str, str, str]] = set()  # picture, revision, digest
+        # One handle to write and one to read: an appended line moves the place of the first in the
+        # file, of which the buffer of a reader would hear nothing.
         self._file: BinaryIO | None = None
+        self._reading: BinaryIO | None = None
         self._end = 0
 
     def __enter__(self) -> Journal:
         self._lock.__enter__()
         try:
             with explained(self.path):
-                self._file = self.path.open("a+b")
+                self._file = self.path.open("ab")
+                self._reading = self.path.open("rb")
             self._read()
         except BaseException:
             self.__exit__(None, None, None)
@@ -78,9 +82,10 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        for file in (self._file, self._reading):
+            if file is not None:
+                file.close()
+        self._file = self._reading = None
         self._lock.__exit__(kind, error, trace)
 
     def __len__(self) -> int:
@@ -92,6 +97,12 @@ class Journal:
         """Those with a correction that holds."""
         return frozenset(name for name, word in self._words.items() if not word.withdrawn)
 
+    @property
+    def standing(self) -> dict[str, str]:
+        """The digests of the corrections that hold, by picture, in the order of names."""
+        words = sorted(self._words.items())
+        return {picture: word.digest for picture, word in words if not word.withdrawn}
+
     def holds(self, picture: str) -> bool:
         """Whether it has a correction that holds."""
         word = self._words.get(picture)
@@ -100,10 +111,7 @@ class Journal:
     @property
     def digest(self) -> str:
         """Names what the journal says now, in whatever order it came and however often."""
-        words = sorted(
-            (picture, word.digest) for picture, word in self._words.items() if not word.withdrawn
-        )
-        return hashlib.sha256(repr(words).encode()).hexdigest()
+        return hashlib.sha256(repr(list(self.standing.items())).encode()).hexdigest()
 
     def take(self, correction: Correction, revision: str = "") -> bool:
         """Write a correction down; False when it is known already.
@@ -138,23 +146,22 @@ class Journal:
 
     def corrections(self) -> Iterator[Correction]:
         """What holds now, one a picture, in the order of names; read when asked for."""
-        for picture in sorted(self._words):
-            entry = self._entry_at(self._words[picture].start)
-            if entry.correction is not None:
-                yield entry.correction
+        yield from map(self.correction, self.standing)
+
+    def correction(self, picture: str) -> Correction:
+        """The one that holds for a picture; there has to be one."""
+        correction = self._entry_at(self._words[picture].start).correction
+        if correction is None:
+            raise KeyError(f"the correction of {picture} was withdrawn")
+        return correction
 
     def entries(self) -> Iterator[Entry]:
         """Everything that was ever told, in order: the journal replayed."""
         position = 0
         while position < self._end:
-            yield self._entry_at(position)
-            position = self._opened.tell()
-
-    @property
-    def _opened(self) -> BinaryIO:
-        if self._file is None:
-            raise ValueError("a journal is used between __enter__ and __exit__")
-        return self._file
+            entry = self._entry_at(position)
+            position = _opened(self._reading).tell()
+            yield entry
 
     def _take(self, entry: Entry) -> bool:
         digest = digest_of(entry.correction)
@@ -170,7 +177,7 @@ class Journal:
         return True
 
     def _append(self, line: bytes) -> None:
-        file = self._opened
+        file = _opened(self._file)
         with explained(self.path):
             # Past the buffer of `file`: what a full disk refuses must not stay in there, to be
             # written later, behind something else. The file is open for appending.
@@ -195,8 +202,7 @@ class Journal:
 
     def _read(self) -> None:
         """Learn what the file says, and cut off what a kill has torn."""
-        file = self._opened
-        file.seek(0)
+        file = _opened(self._reading)
         for number, line in enumerate(file, start=1):
             data = unsealed(line)
             if data is None:
@@ -207,13 +213,13 @@ class Journal:
             self._end += len(line)
 
     def _drop_torn(self, number: int) -> None:
-        file = self._opened
-        if file.read(1):
+        if _opened(self._reading).read(1):
             raise RunError(
                 f"{self.path}, line {number} is damaged and is not the last one, so it was not "
                 "torn by a stop; restore the file from a copy, or delete that line to go on "
                 "without what it said"
             )
+        file = _opened(self._file)
         with explained(self.path):
             size = file.seek(0, os.SEEK_END)
             file.truncate(self._end)
@@ -225,12 +231,18 @@ class Journal:
         )
 
     def _entry_at(self, start: int) -> Entry:
-        file = self._opened
+        file = _opened(self._reading)
         file.seek(start)
         data = unsealed(file.readline())
         if data is None:
             raise RunError(f"{self.path} was changed while it was in use, at byte {start}")
         return entry_from(data, f"{self.path}, byte {start}")
+
+
+def _opened(file: BinaryIO | None) -> BinaryIO:
+    if file is None:
+        raise ValueError("a journal is used between __enter__ and __exit__")
+    return file
 
 
 def project_folder(base: Path, project: str) -> Path:

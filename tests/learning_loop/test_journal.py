@@ -84,6 +84,19 @@ def test_a_complete_list_withdraws_what_is_no_longer_in_it(tmp_path: Path) -> No
         assert [picture for picture, _ in told(journal)] == ["a.png", "b.png"]
 
 
+@pytest.mark.parametrize("names", ["cba", "abc", "bcab", "cabcba"])
+def test_what_is_taken_between_two_readings_is_read(tmp_path: Path, names: str) -> None:
+    """Those who take the most useful picture first take them in no order of names."""
+    expected: dict[str, str] = {}
+    with Journal(tmp_path) as journal:
+        for seed, name in enumerate(names):
+            journal.take(correction(name, seed))
+            expected[name] = digest_of(correction(name, seed))
+            assert told(journal) == sorted(expected.items())
+        assert journal.standing == expected
+        assert len(list(journal.entries())) == len(names)
+
+
 EVENTS = [(f"{number % 7}.png", number, f"2026-{number:02}") for number in range(21)]
 
 
@@ -167,8 +180,8 @@ from ovseg_annotate.learning_loop.journal import Journal
 with Journal(Path(sys.argv[1])) as journal:
     for number in range(5):
         journal.take(correction(f"{number}.png"))
-    journal._opened.write(b'{"sha256":"half a li')
-    journal._opened.flush()
+    journal._file.write(b'{"sha256":"half a li')
+    journal._file.flush()
     os.kill(os.getpid(), 9)
 """
 
