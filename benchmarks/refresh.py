@@ -53,11 +53,11 @@ def main() -> None:
         questions[0] = time.perf_counter()
         project.refresh(session, pool.asked, watch=Watch(cancel=asked))
         questions.append(time.perf_counter())
+        found = gathered(session, pool.asked, project.journal, Kept(), Watch())
     longest = max(after - before for before, after in pairwise(questions))
     tell("refresh: the longest wait until it can be stopped", longest, "s", at_most=0.5)
     tell(f"refresh from {PICTURES} pictures", questions[-1] - questions[0], "s")
 
-    found = gathered(session, pool.asked, corrections, Kept(), Watch())
     took, spent = [], []
     with busy_cores():
         for threads in (one_blas_thread, nullcontext):

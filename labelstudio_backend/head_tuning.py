@@ -20,7 +20,6 @@ from ovseg_annotate.errors import Cancelled
 from ovseg_annotate.fine_tuning.heads import refuse_without_head
 from ovseg_annotate.fine_tuning.job import Jobs, read_trained
 from ovseg_annotate.fine_tuning.options import FineTuneOptions
-from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.project import Asked, Project
 from ovseg_annotate.lessons.model_names import split_model
 from ovseg_annotate.watch import Watch
@@ -114,8 +113,7 @@ def _unseen(project: Project, jobs: Jobs) -> int:
     """Corrections that the last fine-tuning knew nothing of."""
     last = jobs.last
     known = set() if last is None else set(last.corrections)
-    held = project.journal.corrections()
-    return sum((each.picture, digest_of(each)) not in known for each in held)
+    return len(project.journal.standing.items() - known)
 
 
 def _started(folder: Path, model: SessionOptions) -> multiprocessing.process.BaseProcess:

@@ -39,7 +39,6 @@ from labelstudio_backend.wire import Prediction, PredictRequest, Task
 from labelstudio_backend.words import words_of_controls
 from ovseg_annotate.errors import Cancelled, OvsegError
 from ovseg_annotate.image import Image, image_of_bytes
-from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.project import Asked, Project
 from ovseg_annotate.learning_loop.verdict import Verdict
 from ovseg_annotate.vocabulary import Vocabulary
@@ -188,8 +187,7 @@ class ProjectLearning:
         """How many corrections the version in service was not learnt from."""
         version = self._project.current
         known = set() if version is None else set(version.card.corrections)
-        held = self._project.journal.corrections()
-        return sum((each.picture, digest_of(each)) not in known for each in held)
+        return len(self._project.journal.standing.items() - known)
 
     def _asked(self, standing: Standing) -> Asked:
         def picture(name: str) -> Image:

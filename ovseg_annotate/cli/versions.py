@@ -18,7 +18,7 @@ from ovseg_annotate.cli.queue import DeviceOptions, run_session
 from ovseg_annotate.cli.sessions import SessionOptions, opened_session
 from ovseg_annotate.cli.talk import Talk
 from ovseg_annotate.errors import OptionError, RunError, listed_by_nearness
-from ovseg_annotate.evaluation.effort import VersionEffort, by_version
+from ovseg_annotate.evaluation.effort import Effort, VersionEffort, by_version
 from ovseg_annotate.learning_loop.corrections import suggestion_for
 from ovseg_annotate.learning_loop.journal import FILE_NAME, Journal
 from ovseg_annotate.learning_loop.versions import BASE, Versions
@@ -241,21 +241,21 @@ def _efforts(call: Call) -> tuple[VersionEffort, ...]:
     if not (call.project / FILE_NAME).is_file():
         return ()
     reader = None if call.run is None else RunReader(call.run)
+    costs: list[tuple[str, Effort]] = []
+    named: dict[str, str] = {}
     try:
         with Journal(call.project) as journal:
-            corrections = list(journal.corrections())
+            for each in journal.corrections():
+                costs.append((each.version, each.effort))
+                if reader is not None and each.version not in named:
+                    suggested = suggestion_for(reader, each.picture)
+                    if suggested is not None and suggested.provenance is not None:
+                        named[suggested.provenance.digest] = suggested.provenance.model
     except RunError as error:
         Talk().warn(f"what versions cost is not shown: {error}")
         return ()
-    named: dict[str, str] = {}
-    for each in corrections:
-        if reader is not None and each.version not in named:
-            suggested = suggestion_for(reader, each.picture)
-            if suggested is not None and suggested.provenance is not None:
-                named[suggested.provenance.digest] = suggested.provenance.model
     return by_version(
-        (named.get(each.version, each.version or "drawn from nothing"), each.effort)
-        for each in corrections
+        (named.get(version, version or "drawn from nothing"), effort) for version, effort in costs
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,6 @@ from ovseg_annotate.fine_tuning.material import (
 from ovseg_annotate.fine_tuning.options import FEWEST, FineTuneOptions
 from ovseg_annotate.fine_tuning.outcome import FineTuned
 from ovseg_annotate.learning_loop.corrections import Correction
-from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.material import Asked
 from ovseg_annotate.learning_loop.project import Project
 from ovseg_annotate.learning_loop.refreshing import LeftOut, corrected_picture
@@ -50,8 +49,8 @@ if TYPE_CHECKING:
 
     from ovseg_annotate.session import Session
 
-_WINDOWS = 512  # of all pictures together
-_MOST, _LEAST = 32, 4  # of one
+_WINDOWS = 512  # of all pictures together: of no more pictures is anything learnt
+_MOST = 32  # windows of one picture
 _LARGEST = 10_000_000  # bytes of a version
 _ALREADY = "nothing was corrected since the last fine-tuning"
 
@@ -69,8 +68,7 @@ def begin(
     instead: there is nothing to do, and why.
     """
     _refuse_large(tunable(session).head)
-    corrections = {each.picture: each for each in project.journal.corrections()}
-    known = {name: digest_of(each) for name, each in corrections.items()}
+    known = project.journal.standing
     facts, jobs = _facts(session, asked, options), Jobs(project.folder)
     under_way = jobs.under_way
     if under_way is not None and _holds(under_way, facts, known):
@@ -78,9 +76,7 @@ def begin(
     last = jobs.last
     if last is not None and last.facts == facts and dict(last.corrections) == known:
         return FineTuned(f"{_ALREADY}, of which was said: {last.sentence}")
-    return _Preparation(project, session, asked, options, watch).prepared(
-        list(corrections.values()), facts, jobs
-    )
+    return _Preparation(project, session, asked, options, watch).prepared(facts, jobs)
 
 
 def tunable(session: Session) -> FineTunable:
@@ -139,6 +135,7 @@ class _Preparation:
     ) -> None:
         self._session = session.taught(None)
         self._engine = tunable(session)
+        self._journal = project.journal
         self._present = project.current
         self._asked = asked
         self._options = options
@@ -150,19 +147,18 @@ class _Preparation:
         self._head = tunable_head(session.taught(lesson))
         self._taught = None if lesson is None else taught_by(lesson, self._competing)
 
-    def prepared(
-        self, corrections: Sequence[Correction], facts: str, jobs: Jobs
-    ) -> Path | FineTuned:
+    def prepared(self, facts: str, jobs: Jobs) -> Path | FineTuned:
         """The folder, whole; or why there is too little to begin."""
-        usable, unused = self._usable(corrections)
-        left_out = tuple(LeftOut(each.picture, reason) for each, reason in unused)
+        standing = self._journal.standing
+        usable, unused = self._usable(standing)
+        left_out = tuple(LeftOut(picture, reason) for picture, reason in unused.items())
         if len(usable) < FEWEST:
             return FineTuned(
                 f"too little was corrected to fine-tune a head: {len(usable)} pictures, {FEWEST} "
                 "are needed; 'ovseg learn' without --fine-tune learns from fewer",
                 left_out=left_out,
             )
-        held_back = held_back_among([each.picture for each, _ in usable])
+        held_back = held_back_among(list(usable))
         present, head = self._present, None
         if present is not None:
             head = present.lesson.head
@@ -178,13 +174,15 @@ class _Preparation:
             competing=str(self._competing),
             options=digest_text(self._asked.options),
             settings=digest_text(self._options),
-            corrections=tuple((each.picture, digest_of(each)) for each, _ in usable),
+            corrections=tuple((picture, standing[picture]) for picture in usable),
             held_back=tuple(sorted(held_back)),
-            left_out=tuple((each.picture, digest_of(each), reason) for each, reason in unused),
+            left_out=tuple(
+                (picture, standing[picture], reason) for picture, reason in unused.items()
+            ),
         )
         folder = jobs.new_folder(card)
         for name, chosen in ((LEARNT, False), (HELD_BACK, True)):
-            parts = [own for each, own in usable if (each.picture in held_back) is chosen]
+            parts = [own for picture, own in usable.items() if (picture in held_back) is chosen]
             write_material(folder / name, joined_material(parts))
         if head is not None:
             write_whole(folder / START, save(dict(head.added)))
@@ -192,24 +190,30 @@ class _Preparation:
         write_job(folder, card)
         return folder
 
-    def _usable(
-        self, corrections: Sequence[Correction]
-    ) -> tuple[list[tuple[Correction, Material]], list[tuple[Correction, str]]]:
-        """Corrections with windows of their pictures, and those that cannot be used, and why."""
-        most = min(max(_WINDOWS // max(len(corrections), 1), _LEAST), _MOST)
-        usable: list[tuple[Correction, Material]] = []
-        unused = []
-        for number, correction in enumerate(corrections):
-            self._watch.step("pictures", number, len(corrections))
+    def _usable(self, standing: Mapping[str, str]) -> tuple[dict[str, Material], dict[str, str]]:
+        """Windows of corrected pictures, and of the others why they cannot be used.
+
+        Of more pictures than can be learnt from, those with the lowest digests are drawn.
+        """
+        drawn = set(sorted(standing, key=lambda picture: standing[picture])[:_WINDOWS])
+        most = min(_WINDOWS // max(len(drawn), 1), _MOST)
+        usable: dict[str, Material] = {}
+        unused: dict[str, str] = {}
+        for number, picture in enumerate(standing):
+            self._watch.step("pictures", number, len(standing))
+            if picture not in drawn:
+                unused[picture] = f"{_WINDOWS} of the {len(standing)} corrected pictures were drawn"
+                continue
             try:
-                usable.append((correction, self._windows(correction, number, most)))
+                correction = self._journal.correction(picture)
+                usable[picture] = self._windows(correction, standing[picture], number, most)
             except Cancelled:
                 raise
             except OvsegError as error:
-                unused.append((correction, str(error)))
+                unused[picture] = str(error)
         return usable, unused
 
-    def _windows(self, correction: Correction, number: int, most: int) -> Material:
+    def _windows(self, correction: Correction, digest: str, number: int, most: int) -> Material:
         """Some windows of a picture, with what is known of them and guessed of the rest."""
         image = corrected_picture(self._asked, correction)
         plan = self._session.plan(image.size, self._asked.options)
@@ -217,7 +221,7 @@ class _Preparation:
         if plan.windows[0].size != window:
             raise ImageError(f"it is smaller than the window of {window} that a head learns from")
         whole = Known.of(correction, self._competing, plan)
-        drawn = whole.drawn(most, digest_of(correction))
+        drawn = whole.drawn(most, digest)
         if not drawn:
             raise ImageError("nothing in it is about these words")
         features = self._session.window_features(image, self._asked.options, drawn, self._watch)

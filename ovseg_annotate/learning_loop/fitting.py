@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ovseg_annotate.learning_loop.phrasing import Weighing
-from ovseg_annotate.learning_loop.rows import Floats, Rows
+from ovseg_annotate.learning_loop.pile import Floats
+from ovseg_annotate.learning_loop.rows import Rows
 from ovseg_annotate.watch import Watch
 
 Way: TypeAlias = Literal["phrases", "offsets", "prototypes", "ridge", "logistic", "wide logistic"]

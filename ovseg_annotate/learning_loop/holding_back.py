@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ovseg_annotate.learning_loop.fitting import Fitted
 from ovseg_annotate.learning_loop.material import BLOCKS, Material
-from ovseg_annotate.learning_loop.rows import Floats
+from ovseg_annotate.learning_loop.pile import Floats, Pile
 
 _FOLDS = 5
 _PARTS = 2
@@ -24,25 +24,24 @@ Learner: TypeAlias = Callable[[Sequence[Material]], Fitted | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quality:
-    """What was right on corrections that were held back; add those of several."""
+    """What was right on corrections that were held back; add those of several turns."""
 
     right: Floats  # (columns, columns) weight: row = certain, column = suggested
     rejected: Floats  # (columns,) weight of what was rejected
     again: Floats  # (columns,) of that, what is suggested all the same
 
     @classmethod
-    def of(cls, material: Material, fitted: Fitted | None) -> Quality:
-        """Count the cells of one correction; as in learning, large pictures count little more."""
-        logits = material.log_odds
+    def of(cls, pile: Pile, fitted: Fitted | None) -> Quality:
+        """Count the cells of corrections; as in learning, large pictures count little more."""
+        logits = pile.log_odds
         if fitted is not None:
-            vectors = material.vectors.astype(np.float64)
-            logits = fitted.shifted(vectors, logits, material.phrases)
+            logits = fitted.shifted(pile.vectors.astype(np.float64), logits, pile.phrases)
         winner = logits.argmax(axis=1)
-        counts = material.weight * material.counts[:, None]
+        counts = (pile.weights[pile.owners] * pile.counts)[:, None]
         columns = logits.shape[1]
         right, again = np.zeros((columns, columns)), np.zeros(columns)
-        np.add.at(right.T, winner, material.certain * counts)
-        rejected = material.rejected * counts
+        np.add.at(right.T, winner, pile.certain * counts)
+        rejected = pile.rejected * counts
         np.add.at(again, winner, rejected[np.arange(len(winner)), winner])
         return cls(right, rejected.sum(axis=0), again)
 
@@ -79,7 +78,7 @@ class Quality:
 class HeldBack:
     """The same corrections, again and again some of them for judging and the others to learn."""
 
-    turns: tuple[tuple[Materials, Materials], ...]  # to learn from, to judge by
+    turns: tuple[tuple[Materials, Pile], ...]  # to learn from, to judge by
     how: str  # for the person
 
     @classmethod
@@ -90,7 +89,7 @@ class HeldBack:
         lone = np.asarray(pictures == 1)
         turns = []
         for fold in range(min(_FOLDS, len(ordered)) if len(ordered) > 1 else 0):
-            judged = tuple(each.about(~lone) for each in ordered[fold::_FOLDS])
+            judged = Pile.of(ordered[fold::_FOLDS]).about(~lone)
             learnt = tuple(each for number, each in enumerate(ordered) if number % _FOLDS != fold)
             turns.append((learnt, judged))
         how = f"{len(ordered)} corrected pictures in {len(turns)} turns"
@@ -104,16 +103,14 @@ class HeldBack:
         """Of what is learnt each turn on what is held back; None when nothing can be."""
         counted: Quality | None = None
         for learnt, judged in self.turns:
-            fitted = learner(learnt)
-            for each in judged:
-                one = Quality.of(each, fitted)
-                counted = one if counted is None else counted + one
+            one = Quality.of(judged, learner(learnt))
+            counted = one if counted is None else counted + one
         return counted
 
 
 def _in_parts(
     materials: Sequence[Material], lone: NDArray[np.bool_]
-) -> Iterator[tuple[Materials, Materials]]:
+) -> Iterator[tuple[Materials, Pile]]:
     """Two turns in which some concepts are judged by one half of their picture."""
     alone = [each for each in materials if (each.certain + each.rejected)[:, lone].any()]
     others = [each for each in materials if not any(each is other for other in alone)]
@@ -121,7 +118,7 @@ def _in_parts(
     if not all(len(each) for half in halves for each in half):
         return
     for judged, learnt in (halves, halves[::-1]):
-        yield (*others, *learnt), tuple(each.about(lone) for each in judged)
+        yield (*others, *learnt), Pile.of(judged).about(lone)
 
 
 def _part(material: Material, number: int) -> Material:

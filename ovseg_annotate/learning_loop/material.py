@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ from ovseg_annotate.pointing.cells import CellEvidence, Grid, cover
 from ovseg_annotate.pointing.marks import AreaMark
 from ovseg_annotate.vocabulary import Vocabulary
 
-_MOST = 2048  # cells that are kept of a picture
-_ENOUGH = 1024.0  # cells: a picture of which more is known counts as much as this
+MOST_CELLS = 2048  # of a picture
 _LEAST = 0.05  # of a cell's area that has to be known
 BLOCKS = 4  # across what was corrected, in either direction
 
@@ -71,7 +70,7 @@ class Material:
     """What one correction says of the cells of its picture, in an order whose starts are samples.
 
     Cells are drawn by turns from each concept that they are mostly known of, so that a small area
-    is seen as well as a large one; `counts` tells how much each cell stands for.
+    is seen as well as a large one.
     """
 
     picture: str
@@ -90,34 +89,28 @@ class Material:
         return len(self.log_odds)
 
     @property
-    def counts(self) -> NDArray[np.float64]:
-        """(cells,) for how many cells of the picture each of these stands."""
-        drawn = np.bincount(self.kinds, minlength=len(self.totals))
-        counts: NDArray[np.float64] = (self.totals / np.maximum(drawn, 1))[self.kinds]
-        return counts
+    def is_sample(self) -> bool:
+        """Whether there are more cells to know of the picture."""
+        return len(self) < int(self.totals.sum())
 
     @property
-    def weight(self) -> float:
-        """How much each cell that is known counts against those of other pictures.
-
-        Cells of one picture are much alike, so its weight in all is the root of their number, and
-        no more than that of a small picture.
-        """
-        known = float(self.counts @ (self.certain.sum(axis=1) + self.rejected.sum(axis=1)))
-        return float(np.sqrt(min(known, _ENOUGH))) / max(known, 1e-12)
+    def nbytes(self) -> int:
+        """Of all numbers."""
+        arrays = (getattr(self, each.name) for each in fields(self))
+        return sum(each.nbytes for each in arrays if isinstance(each, np.ndarray))
 
     def first(self, cells: int) -> Material:
         """A smaller sample of the same correction."""
-        return self._some(np.arange(min(cells, len(self))), self.totals)
+        if cells >= len(self):
+            return self
+        return self._some(np.arange(cells), self.totals)
 
     def part(self, chosen: NDArray[np.bool_]) -> Material:
         """Some cells as if nothing were known of the others."""
-        own = np.bincount(self.kinds[chosen], self.counts[chosen], len(self.totals))
+        drawn = np.bincount(self.kinds, minlength=len(self.totals))
+        counts = self.totals / np.maximum(drawn, 1)
+        own = counts * np.bincount(self.kinds[chosen], minlength=len(self.totals))
         return self._some(np.flatnonzero(chosen), own.round().astype(np.int64))
-
-    def about(self, columns: NDArray[np.bool_]) -> Material:
-        """The same cells as if nothing were known of the other concepts."""
-        return replace(self, certain=self.certain * columns, rejected=self.rejected * columns)
 
     def _some(self, places: NDArray[np.int64], totals: NDArray[np.int64]) -> Material:
         return replace(
@@ -137,6 +130,7 @@ def material_of(
     correction: Correction, columns: Columns, evidence: CellEvidence, image: str
 ) -> Material:
     """Bring a correction to the cells of its picture, whose pixels have that key."""
+    digest = digest_of(correction)
     grid = evidence.grid
     cells = grid.part.size.area
     certain = _shares(correction.certain, columns, grid, cells)
@@ -149,13 +143,13 @@ def material_of(
     # Where it is certain that none of the concepts is, no single one needs rejecting any more.
     rejected = np.minimum(rejected, np.maximum(1 - certain.sum(axis=1, keepdims=True), 0))
     shares = np.concatenate([certain, rejected], axis=1)
-    order = _drawn(shares, digest_of(correction))
+    order = _drawn(shares, digest)
     vectors, phrases = evidence.vectors, evidence.phrases
     kinds = shares.argmax(axis=1)
     known = shares.sum(axis=1) >= _LEAST
     return Material(
         correction.picture,
-        digest_of(correction),
+        digest,
         image,
         np.empty((len(order), 0), np.float32) if vectors is None else vectors[order],
         log_odds[order],
@@ -200,15 +194,19 @@ def _mark(stated: Stated, size: Size) -> AreaMark:
 
 
 def _drawn(shares: NDArray[np.float64], seed: str) -> NDArray[np.int64]:
-    """Numbers of cells: the first of each kind in an order by lot, then the second of each, ..."""
-    known = np.flatnonzero(shares.sum(axis=1) >= _LEAST)
-    known = np.random.default_rng(int(seed[:16], 16)).permutation(known)
+    """Numbers of cells: the first of each kind by lot, then the second of each, ...
+
+    Which kind begins is by lot as well: who takes only a few cells of many pictures sees all kinds.
+    """
+    lot = np.random.default_rng(int(seed[:16], 16))
+    known = lot.permutation(np.flatnonzero(shares.sum(axis=1) >= _LEAST))
     kinds = shares[known].argmax(axis=1)
     turns = np.zeros(len(known), np.int64)
     for kind in np.unique(kinds):
         own = kinds == kind
         turns[own] = np.arange(np.count_nonzero(own))
-    drawn: NDArray[np.int64] = known[np.lexsort((kinds, turns))[:_MOST]]
+    ranks = lot.permutation(shares.shape[1])
+    drawn: NDArray[np.int64] = known[np.lexsort((ranks[kinds], turns))[:MOST_CELLS]]
     return drawn
 
 

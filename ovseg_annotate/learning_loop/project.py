@@ -114,11 +114,7 @@ class Project:
             _check_base(present, session)
         # What was fine-tuned is a model of its own, which a refresh adds to: decision 29.
         base = session.taught(None if present is None else present.lesson.head_alone)
-        corrections = []
-        for each in self.journal.corrections():
-            watch.stop_if_asked("while the journal was read")
-            corrections.append(each)
-        found = gathered(base, asked, corrections, self._kept, watch)
+        found = gathered(base, asked, self.journal, self._kept, watch)
         if not found.materials:
             return Verdict(None, found.left_out)
         digest = digest_of_inputs(Base.of(base), asked, found.materials, options)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,10 +15,11 @@ from ovseg_annotate._version import __version__
 from ovseg_annotate.errors import Cancelled, ImageError, OvsegError
 from ovseg_annotate.image import Image
 from ovseg_annotate.learning_loop.corrections import Correction
-from ovseg_annotate.learning_loop.entries import digest_of
 from ovseg_annotate.learning_loop.fitting import Fitted, LearnOptions, Plan
+from ovseg_annotate.learning_loop.journal import Journal
 from ovseg_annotate.learning_loop.judging import Judgement, Learning, columns_named, judged
 from ovseg_annotate.learning_loop.material import (
+    MOST_CELLS,
     Asked,
     Columns,
     Material,
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 _SCHEMA = 2  # of learning: another one, another digest
 _CELLS = 16_384  # of all pictures together
-_FEWEST = 64  # of one
-_KEPT = 64  # pictures
+_FEWEST = 4  # of one
+_KEPT = 2**28  # bytes
+_OBJECTS = 2**12  # bytes, about, of a sample beside its numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,48 +81,75 @@ class Gathered:
 
 
 class Kept:
-    """What was gathered lately, by digest of correction, words and options."""
+    """Samples of corrections that were gathered lately, so that each is brought to cells once."""
 
-    def __init__(self) -> None:
-        self._found: OrderedDict[tuple[str, str], tuple[Columns, Material]] = OrderedDict()
+    def __init__(self, most: int = _KEPT) -> None:
+        self._most = most  # bytes
+        self._words = ""
+        self._found: dict[str, tuple[Columns, Material]] = {}
+        self._bytes = 0
 
-    def get(self, key: tuple[str, str]) -> tuple[Columns, Material] | None:
-        return self._found.get(key)
+    def only(self, words: str, digests: Collection[str]) -> None:
+        """Let go of what was gathered for other words, and of corrections that no longer hold."""
+        if words != self._words:
+            self._words, self._found, self._bytes = words, {}, 0
+        for digest in self._found.keys() - digests:
+            self._bytes -= _bytes_of(self._found.pop(digest)[1])
 
-    def add(self, key: tuple[str, str], found: tuple[Columns, Material]) -> None:
-        self._found[key] = found
-        while len(self._found) > _KEPT:
-            self._found.popitem(last=False)
+    def get(self, digest: str, cells: int) -> tuple[Columns, Material] | None:
+        """So many cells of a correction, or all that are known of it; None: not kept."""
+        found = self._found.get(digest)
+        if found is None or (len(found[1]) < cells and found[1].is_sample):
+            return None
+        return found[0], found[1].first(cells)
+
+    def keep(self, columns: Columns, material: Material) -> None:
+        """Keep a sample instead of another one of that correction, while there is room.
+
+        What is kept stays: corrections are gathered in turn, and who let go of the oldest would
+        have none of them when the next turn begins.
+        """
+        before = self._found.pop(material.digest, None)
+        self._bytes -= 0 if before is None else _bytes_of(before[1])
+        if self._bytes + _bytes_of(material) <= self._most:
+            self._found[material.digest] = (columns, material)
+            self._bytes += _bytes_of(material)
+
+
+def _bytes_of(material: Material) -> int:
+    return material.nbytes + _OBJECTS
 
 
 def gathered(
-    session: AnySession,
-    asked: Asked,
-    corrections: Sequence[Correction],
-    kept: Kept,
-    watch: Watch,
+    session: AnySession, asked: Asked, journal: Journal, kept: Kept, watch: Watch
 ) -> Gathered:
-    """Bring corrections to the cells of their pictures; features come from the session's store."""
-    most = max(_CELLS // max(len(corrections), 1), _FEWEST)
+    """Bring corrections to the cells of their pictures; features come from the session's store.
+
+    However many there are, a few are in memory at a time, and of each no more than a sample stays.
+    """
+    standing = journal.standing
+    most = min(max(_CELLS // max(len(standing), 1), _FEWEST), MOST_CELLS)
+    # Somewhat more is kept, so that one correction less does not ask for more of all the others.
+    enough = 1 << (most - 1).bit_length()
     columns = Columns((), (), ())
     materials: list[Material] = []
     left_out: list[LeftOut] = []
     words = f"{asked.vocabulary} {digest_text(asked.options)} {session.weights_digest}"
-    for correction in corrections:
-        watch.stop_if_asked(f"before {correction.picture} was learnt from")
-        key = (digest_of(correction), words)
-        found = kept.get(key)
+    kept.only(words, standing.values())
+    for picture, digest in standing.items():
+        watch.stop_if_asked(f"before {picture} was learnt from")
+        found = kept.get(digest, enough)
         try:
-            found = found or _one(session, asked, correction, watch)
+            found = found or _one(session, asked, journal.correction(picture), enough, watch)
         except Cancelled:
             raise
         except OvsegError as error:
-            left_out.append(LeftOut(correction.picture, str(error)))
+            left_out.append(LeftOut(picture, str(error)))
             continue
         if found is None or not len(found[1]):
-            left_out.append(LeftOut(correction.picture, "nothing in it is about these words"))
+            left_out.append(LeftOut(picture, "nothing in it is about these words"))
             continue
-        kept.add(key, found)
+        kept.keep(*found)
         columns = found[0]
         materials.append(found[1].first(most))
     return Gathered(columns, tuple(materials), tuple(left_out))
@@ -179,7 +207,7 @@ def refreshed(
 
 
 def _one(
-    session: AnySession, asked: Asked, correction: Correction, watch: Watch
+    session: AnySession, asked: Asked, correction: Correction, most: int, watch: Watch
 ) -> tuple[Columns, Material] | None:
     box = corrected_box(correction)
     if box is None:
@@ -188,7 +216,7 @@ def _one(
     evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)
     rule = session.card.folds if evidence.phrases is not None else None
     columns = Columns.of(evidence.vocabulary, rule)
-    return columns, material_of(correction, columns, evidence, image.key)
+    return columns, material_of(correction, columns, evidence, image.key).first(most)
 
 
 def corrected_picture(asked: Asked, correction: Correction) -> Image:

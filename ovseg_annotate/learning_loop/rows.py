@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.learning_loop.material import Material, some_of
-
-Floats: TypeAlias = NDArray[np.float64]
+from ovseg_annotate.learning_loop.pile import Floats, Pile
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +29,12 @@ class Rows:
 
         The cells of one concept in one picture weigh the root of their area together.
         """
-        taken = some_of(materials, cells)
-        certain = np.concatenate([_weights(each, each.certain) for each in taken])
-        rejected = np.concatenate([_weights(each, each.rejected) for each in taken])
+        pile = Pile.of(some_of(materials, cells))
+        certain, rejected = _weights(pile, pile.certain), _weights(pile, pile.rejected)
         return cls(
-            np.concatenate([each.vectors for each in taken]).astype(np.float64),
-            np.concatenate([each.log_odds for each in taken]),
-            np.concatenate([each.phrases for each in taken]),
+            pile.vectors.astype(np.float64),
+            pile.log_odds,
+            pile.phrases,
             certain,
             rejected,
             (certain.sum(axis=0) + rejected.sum(axis=0)) > 0,
@@ -61,12 +58,11 @@ class Rows:
         return len(self.log_odds)
 
 
-def _weights(material: Material, shares: Floats) -> Floats:
+def _weights(pile: Pile, shares: Floats) -> Floats:
     """Concepts of one picture share its weight by the roots of their areas."""
-    areas = shares * material.counts[:, None]
-    known = np.sqrt(
-        material.counts @ (material.certain.sum(axis=1) + material.rejected.sum(axis=1))
-    )
-    weights: Floats = areas / np.sqrt(np.maximum(areas.sum(axis=0), 1e-12))
-    weights *= material.weight * known
+    areas = shares * pile.counts[:, None]
+    whole = np.zeros((pile.pictures, areas.shape[1]))
+    np.add.at(whole, pile.owners, areas)
+    factors = (pile.weights * np.sqrt(pile.known))[:, None] / np.sqrt(np.maximum(whole, 1e-12))
+    weights: Floats = areas * factors[pile.owners]
     return weights

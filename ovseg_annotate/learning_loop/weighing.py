@@ -22,7 +22,8 @@ from scipy.optimize import minimize
 
 from ovseg_annotate.learning_loop.material import Material
 from ovseg_annotate.learning_loop.phrasing import Phrasing, Weighing, trading_with
-from ovseg_annotate.learning_loop.rows import Floats, Rows
+from ovseg_annotate.learning_loop.pile import Floats
+from ovseg_annotate.learning_loop.rows import Rows
 from ovseg_annotate.watch import Watch
 
 _STEPS = 20

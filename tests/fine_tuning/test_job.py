@@ -23,6 +23,7 @@ from fine_tuning.tuning_desk import (
 from vector_engine import vector_session
 
 from ovseg_annotate.errors import Cancelled, ModelError, RunError
+from ovseg_annotate.fine_tuning import beginning
 from ovseg_annotate.fine_tuning.beginning import begin
 from ovseg_annotate.fine_tuning.concluding import conclude
 from ovseg_annotate.fine_tuning.job import Jobs, held_back_among, read_job
@@ -264,6 +265,23 @@ def test_pictures_that_cannot_be_read_are_named(project: Project, session: Sessi
         work(folder, session, QUICK, Watch())
         outcome = conclude(project, session, folder)
     assert [each.picture for each in outcome.left_out] == ["999999.png"]
+
+
+def test_of_more_pictures_than_can_be_learnt_from_some_are_drawn_and_the_others_named(
+    project: Project, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "_WINDOWS", 5)
+    with project:
+        answered(project)
+        folder = begin(project, session, ASKED, QUICK, Watch())
+        assert isinstance(folder, Path)
+        card = read_job(folder)
+        assert len(card.corrections) == 5
+        assert card.considered == tuple(sorted(project.journal.standing.items()))
+        assert {reason for _, _, reason in card.left_out} == {
+            f"5 of the {len(NAMES)} corrected pictures were drawn"
+        }
+        assert begin(project, session, ASKED, QUICK, Watch()) == folder
 
 
 def _there(name: str) -> str:
