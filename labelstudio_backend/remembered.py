@@ -13,7 +13,7 @@ from labelstudio_backend.words import Wording
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.fields import Field, parse_json, plain_json
 from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
-from ovseg_annotate.whole_files import write_whole
+from ovseg_annotate.whole_files import STALE, remove_leftovers, write_whole
 
 _SUFFIX = ".project"
 _LIMIT = 1024  # files
@@ -32,6 +32,7 @@ class RememberedProjects:
         self._folder = folder
         self._server = server
         self._limit = limit
+        remove_leftovers(folder, age=STALE)
 
     def read(self, project: str) -> ProjectState:
         """What was kept; nothing where nothing was, or where it is damaged."""

@@ -21,7 +21,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from ovseg_annotate.errors import CacheError
-from ovseg_annotate.whole_files import write_whole
+from ovseg_annotate.whole_files import STALE, remove_leftovers, write_whole
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 
@@ -168,6 +168,8 @@ class FeatureStore:
     def _make_room(self, added: int) -> None:
         with self._lock:
             if self._disk_used is None:
+                if self.folder is not None:
+                    remove_leftovers(self.folder, age=STALE)  # which no limit counts
                 self._disk_used = self.disk_use().bytes
             else:
                 self._disk_used += added

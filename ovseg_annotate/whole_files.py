@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 TEMPORARY_PREFIX = ".ovseg-part-"  # of what a killed writer leaves behind
+STALE = 3600.0  # s after the last write: nobody is still at it
 
 
 @contextmanager
@@ -41,10 +43,17 @@ def write_whole(path: Path, *pieces: bytes | memoryview, durable: bool = False) 
         file.writelines(pieces)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed writers left below a folder; only its one writer may call this."""
+def remove_leftovers(folder: Path, *, age: float = 0.0) -> None:
+    """Remove what killed writers left below a folder.
+
+    Its one writer may remove all; where others may be writing, only what is STALE.
+    """
+    latest = time.time() - age
     for path in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # it has just got its name
+            if age and path.stat().st_mtime > latest:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

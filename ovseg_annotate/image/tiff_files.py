@@ -134,12 +134,12 @@ def _plane_of(stack: _Stack, plane: int, options: ReadingOptions, name: str) -> 
     _check_page_header(keyframe, options, name)
     check_decoded_bytes(keyframe.nbytes * stack.channels, options, name)
     pages = stack.pages_of(plane)
-    values = _page_values(stack.series, pages[0], name)
+    values = _page_values(stack.series, pages[0], options, name)
     if len(pages) > 1:
         layers = np.empty((len(pages), *values.shape[:2]), values.dtype)
         layers[0] = values[:, :, 0]
         for number, page in enumerate(pages[1:], start=1):
-            layers[number] = _page_values(stack.series, page, name)[:, :, 0]
+            layers[number] = _page_values(stack.series, page, options, name)[:, :, 0]
         values = np.moveaxis(layers, 0, 2)
     values = _full_bytes(values, keyframe)
     letters = "".join(letter for letter, length in stack.outer if length > 1)
@@ -169,7 +169,7 @@ def _check_page_header(page: Any, options: ReadingOptions, name: str) -> None:
         raise NeedsPillow
 
 
-def _page_values(series: Any, number: int, name: str) -> NDArray[Any]:
+def _page_values(series: Any, number: int, options: ReadingOptions, name: str) -> NDArray[Any]:
     """One page as (height, width, samples)."""
     keyframe = series.keyframe
     if series.is_truncated:
@@ -179,11 +179,25 @@ def _page_values(series: Any, number: int, name: str) -> NDArray[Any]:
         page = series[number]
         if page is None:
             raise ImageError(f"{name}: page {number} is missing; the file may be cut off")
+        if page.keyframe is not keyframe:
+            _check_belongs(page, series, name)
+            _check_page_header(page.keyframe, options, name)
         _check_is_whole(page, name)
         values = _decoded(page)
     samples, _, height, width, inner = keyframe.shaped
     values = values.reshape(samples, height, width, inner)
     return np.moveaxis(values, 0, 2).reshape(height, width, -1) if samples > 1 else values[0]
+
+
+def _check_belongs(page: Any, series: Any, name: str) -> None:
+    """Refuse a page whose own header says something else than the first one of its stack."""
+    own, first = page.keyframe, series.keyframe
+    if (own.shaped, own.dtype) != (first.shaped, first.dtype):
+        raise ImageError(
+            f"{name}: page {page.index} is {own.imagewidth} x {own.imagelength} px of {own.dtype}, "
+            f"and its stack {first.imagewidth} x {first.imagelength} px of {first.dtype}; the file "
+            "is damaged, copy or download it again"
+        )
 
 
 def _decoded(page: Any) -> NDArray[Any]:

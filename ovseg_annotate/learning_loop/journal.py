@@ -24,6 +24,7 @@ from ovseg_annotate.learning_loop.entries import Entry, digest_of, entry_bytes, 
 from ovseg_annotate.learning_loop.sealed_lines import sealed, unsealed
 from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.run_folder.lock import FolderLock
+from ovseg_annotate.whole_files import STALE, remove_leftovers
 
 FILE_NAME = "journal.jsonl"
 
@@ -67,6 +68,8 @@ class Journal:
     def __enter__(self) -> Journal:
         self._lock.__enter__()
         try:
+            # Versions are switched, and heads trained, by others too.
+            remove_leftovers(self.path.parent, age=STALE)
             with explained(self.path):
                 self._file = self.path.open("ab")
                 self._reading = self.path.open("rb")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.errors import CacheError
-from ovseg_annotate.whole_files import write_whole
+from ovseg_annotate.whole_files import STALE, remove_leftovers, write_whole
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -36,6 +36,7 @@ class VectorStore:
             raise CacheError(
                 f"cannot keep text vectors in {folder}: {error}; choose another cache folder"
             ) from error
+        remove_leftovers(folder, age=STALE)
         self._folder = folder
         self._limit = limit
 

@@ -36,7 +36,7 @@ from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.formats.coco_rle import mask_of_counts
 from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Size, Window
-from ovseg_annotate.image import image_of_bytes
+from ovseg_annotate.image import ReadingOptions, image_of_bytes
 from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
 from ovseg_annotate.lake.schema import Table, schema_of
 from ovseg_annotate.learning_loop.looks import Looks
@@ -288,6 +288,17 @@ def test_pages_of_a_tiff_that_lead_back_have_an_end(back_to: int, bigtiff: bool)
     data[reference : reference + width] = pages[back_to].to_bytes(width, "little")
     with guarded(bounds=QUICK), pytest.raises(ImageError, match=r"a\.tif: .*lead back"):
         image_of_bytes(bytes(data), "a.tif")
+
+
+def test_a_page_of_a_tiff_is_as_large_as_its_stack() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((3, 8, 8), np.uint8), imagej=True, contiguous=False)
+    data = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(data)) as written:
+        place = written.pages[1].tags["ImageLength"].valueoffset
+    data[place : place + 4] = b"\xff" * 4
+    with guarded(bounds=QUICK), pytest.raises(ImageError, match=r"a\.tif: page 1 is"):
+        image_of_bytes(bytes(data), "a.tif", ReadingOptions(channel_axis="first"))
 
 
 def test_a_label_map_starts_no_other_program(tmp_path: Path) -> None:

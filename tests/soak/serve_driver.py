@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -25,9 +26,12 @@ from labelstudio_backend.settings import Settings
 from labelstudio_backend.suggester import Suggester
 from labelstudio_backend.tokens import Tokens
 
+LOG = "server.log"  # in DATA
+
 
 def main(url: str, data: Path, port: int, tasks: int) -> None:
     torch.set_num_threads(1)
+    logging.basicConfig(filename=data / LOG, level=logging.INFO)
     settings = Settings(data=data)
     sessions, memory = OpenedSession(vector_session()), memory_of(settings)
     images = PicturesInMemory(
