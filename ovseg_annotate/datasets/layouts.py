@@ -112,5 +112,5 @@ def table_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot read {path}: {error}") from error
+    except (OSError, ValueError) as error:  # also a name with a NUL, and other encodings
+        raise FormatError(f"cannot read {str(path)!r}: {error}") from error

@@ -162,7 +162,7 @@ def _of_line(line: str) -> FleetPicture:
 def _local_state(path: Path) -> FileState:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return FileState(str(path), None, "")  # reading it will say what is wrong
     return FileState(str(path), status.st_size, str(status.st_mtime_ns))
 

@@ -135,6 +135,8 @@ def _opened(path: Path, options: ReadingOptions) -> Iterator[BinaryIO]:
         ) from problem
     except OSError as problem:
         raise ImageError(f"{path}: cannot be opened: {problem.strerror or problem}") from problem
+    except ValueError as problem:  # a list may name it, with a character that no name may have
+        raise ImageError(f"{str(path)!r} cannot be the name of a file: {problem}") from problem
     with file:
         _check_bytes(found.st_size, str(path), options)
         yield file

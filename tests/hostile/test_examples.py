@@ -36,7 +36,7 @@ from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.formats.coco_rle import mask_of_counts
 from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Size, Window
-from ovseg_annotate.image import ReadingOptions, image_of_bytes
+from ovseg_annotate.image import ReadingOptions, image_of_bytes, read_image
 from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
 from ovseg_annotate.lake.schema import Table, schema_of
 from ovseg_annotate.learning_loop.looks import Looks
@@ -322,6 +322,9 @@ def test_a_label_map_reserves_no_memory_that_a_part_of_it_asks_for(tmp_path: Pat
 def test_a_list_may_name_a_file_that_no_system_knows(tmp_path: Path) -> None:
     with guarded(tmp_path), pytest.raises(FormatError, match=r"a\\x00b\.png"):
         read_values(tmp_path / "a\0b.png")
+    for name in ("a\0b.png", "a\ud800b.png"):
+        with guarded(tmp_path), refusing(repr(name)[1:-1]), pytest.raises(ImageError):
+            read_image(tmp_path / name)
 
 
 def test_a_label_map_of_matlab_is_not_larger_than_it_says_it_may_be(tmp_path: Path) -> None:
