@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from safetensors.numpy import save
 
 from ovseg_annotate.engine import FineTunable
-from ovseg_annotate.errors import Cancelled, ImageError, ModelError, OvsegError
+from ovseg_annotate.errors import Cancelled, ImageError, ModelError, OvsegError, RunError
 from ovseg_annotate.fine_tuning.heads import no_head
 from ovseg_annotate.fine_tuning.job import (
     HELD_BACK,
@@ -35,7 +35,6 @@ from ovseg_annotate.fine_tuning.material import (
 )
 from ovseg_annotate.fine_tuning.options import FEWEST, FineTuneOptions
 from ovseg_annotate.fine_tuning.outcome import FineTuned
-from ovseg_annotate.learning_loop.corrections import Correction
 from ovseg_annotate.learning_loop.material import Asked
 from ovseg_annotate.learning_loop.project import Project
 from ovseg_annotate.learning_loop.refreshing import LeftOut, corrected_picture
@@ -205,16 +204,18 @@ class _Preparation:
                 unused[picture] = f"{_WINDOWS} of the {len(standing)} corrected pictures were drawn"
                 continue
             try:
-                correction = self._journal.correction(picture)
-                usable[picture] = self._windows(correction, standing[picture], number, most)
+                usable[picture] = self._windows(picture, standing[picture], number, most)
             except Cancelled:
                 raise
             except OvsegError as error:
                 unused[picture] = str(error)
         return usable, unused
 
-    def _windows(self, correction: Correction, digest: str, number: int, most: int) -> Material:
+    def _windows(self, picture: str, digest: str, number: int, most: int) -> Material:
         """Some windows of a picture, with what is known of them and guessed of the rest."""
+        correction = self._journal.correction(picture)
+        if correction is None:
+            raise RunError("its correction was taken back meanwhile")
         image = corrected_picture(self._asked, correction)
         plan = self._session.plan(image.size, self._asked.options)
         window = self._session.card.window

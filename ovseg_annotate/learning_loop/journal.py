@@ -149,14 +149,12 @@ class Journal:
 
     def corrections(self) -> Iterator[Correction]:
         """What holds now, one a picture, in the order of names; read when asked for."""
-        yield from map(self.correction, self.standing)
+        yield from filter(None, map(self.correction, self.standing))
 
-    def correction(self, picture: str) -> Correction:
-        """The one that holds for a picture; there has to be one."""
-        correction = self._entry_at(self._words[picture].start).correction
-        if correction is None:
-            raise KeyError(f"the correction of {picture} was withdrawn")
-        return correction
+    def correction(self, picture: str) -> Correction | None:
+        """The one that holds for a picture; None: it was withdrawn, or there never was one."""
+        word = self._words.get(picture)
+        return None if word is None else self._entry_at(word.start).correction
 
     def entries(self) -> Iterator[Entry]:
         """Everything that was ever told, in order: the journal replayed."""

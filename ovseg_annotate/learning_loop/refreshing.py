@@ -34,7 +34,7 @@ from ovseg_annotate.watch import Watch
 if TYPE_CHECKING:
     from ovseg_annotate.any_session import AnySession
 
-_SCHEMA = 2  # of learning: another one, another digest
+_SCHEMA = 3  # of learning: another one, another digest
 _CELLS = 16_384  # of all pictures together
 _FEWEST = 4  # of one
 _KEPT = 2**28  # bytes
@@ -140,7 +140,7 @@ def gathered(
         watch.stop_if_asked(f"before {picture} was learnt from")
         found = kept.get(digest, enough)
         try:
-            found = found or _one(session, asked, journal.correction(picture), enough, watch)
+            found = found or _one(session, asked, journal, picture, enough, watch)
         except Cancelled:
             raise
         except OvsegError as error:
@@ -207,16 +207,17 @@ def refreshed(
 
 
 def _one(
-    session: AnySession, asked: Asked, correction: Correction, most: int, watch: Watch
+    session: AnySession, asked: Asked, journal: Journal, picture: str, cells: int, watch: Watch
 ) -> tuple[Columns, Material] | None:
-    box = corrected_box(correction)
-    if box is None:
+    correction = journal.correction(picture)
+    box = None if correction is None else corrected_box(correction)
+    if correction is None or box is None:
         return None
     image = corrected_picture(asked, correction)
     evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)
     rule = session.card.folds if evidence.phrases is not None else None
     columns = Columns.of(evidence.vocabulary, rule)
-    return columns, material_of(correction, columns, evidence, image.key).first(most)
+    return columns, material_of(correction, columns, evidence, image.key).first(cells)
 
 
 def corrected_picture(asked: Asked, correction: Correction) -> Image:

@@ -70,8 +70,11 @@ def test_a_withdrawal_may_come_before_what_it_withdraws(tmp_path: Path) -> None:
 def test_what_was_never_told_cannot_be_withdrawn(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         assert not journal.withdraw("a.png")
+        assert journal.correction("a.png") is None
         journal.take(correction())
+        assert journal.correction("a.png") is not None
         assert [journal.withdraw("a.png"), journal.withdraw("a.png")] == [True, False]
+        assert journal.correction("a.png") is None
 
 
 def test_a_complete_list_withdraws_what_is_no_longer_in_it(tmp_path: Path) -> None:
