@@ -69,8 +69,10 @@ def _opened(file: BinaryIO, kind: str, options: ReadingOptions, name: str) -> Im
     check_size(Size(image.height, image.width), options, name)
     if options.page:
         check_page(getattr(image, "n_frames", 1), options, name)
-        image.seek(options.page)
-        check_size(Size(image.height, image.width), options, name)
+        for page in range(1, options.page + 1):
+            # One after the other: a GIF draws each upon the one before, however large it is.
+            image.seek(page)
+            check_size(Size(image.height, image.width), options, name)
     return image
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,6 +121,9 @@ def version_from(content: bytes, where: str) -> Version:
         if metadata["sha256"] != _seal(card_text, arrays):
             raise VersionError(f"{where} is damaged: its checksum does not fit; {_DAMAGED}")
         card = read_options(VersionCard, json_value(card_text))
+        numbers = (card.before, card.after, card.reach, *(each.weight for each in card.phrases))
+        if not all(map(math.isfinite, numbers)):
+            raise VersionError(f"{where} has a number that is infinite or none; {_DAMAGED}")
         lesson = Lesson(
             card.digest,
             card.space,

@@ -64,7 +64,7 @@ def settings() -> RunSettings:
     return RunSettings("fake@none", "0" * 64, "", str(WORDS), *options)
 
 
-def _version() -> Version:
+def a_version() -> Version:
     arrays = [np.ones(shape, np.float32) for shape in (1, (2, 4), (2, 1))]
     card = VersionCard(
         "ab" * 32, "vectors@none", "0" * 64, "space", "", str(WORDS), "", "", (("a.png", "cd"),),
@@ -75,7 +75,7 @@ def _version() -> Version:
     return Version(card, lesson)
 
 
-def _card_changed(data: bytes, change: Change) -> bytes:
+def card_changed(data: bytes, change: Change) -> bytes:
     """As somebody who knows how versions are sealed would change one."""
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length])["__metadata__"]
@@ -97,7 +97,7 @@ def _read_journal(folder: Path) -> object:
 
 def _write_versions(folder: Path) -> None:
     versions = Versions(folder)
-    versions.use(versions.add(_version()))
+    versions.use(versions.add(a_version()))
 
 
 def _carried(folder: Path) -> object:
@@ -128,15 +128,15 @@ def _learning() -> Iterator[Reader]:
     yield Reader("journal", _write_journal, _read_journal, "journal.jsonl", _lines_changed)
     yield Reader(
         "version",
-        lambda folder: (folder / "a.lesson").write_bytes(version_bytes(_version())),
+        lambda folder: (folder / "a.lesson").write_bytes(version_bytes(a_version())),
         lambda folder: read_version(folder / "a.lesson"),
-        inside=_card_changed,
+        inside=card_changed,
     )
     yield Reader(
         "version of another machine",
-        lambda folder: (folder / "a.lesson").write_bytes(version_bytes(_version())),
+        lambda folder: (folder / "a.lesson").write_bytes(version_bytes(a_version())),
         _carried,
-        inside=_card_changed,
+        inside=card_changed,
     )
     yield Reader(
         "versions of a project", _write_versions, lambda folder: Versions(folder).current, "*.json"

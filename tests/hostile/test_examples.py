@@ -7,6 +7,7 @@ import json
 import lzma
 import math
 import os
+import re
 import tarfile
 from mmap import mmap
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pytest
 import tifffile
 from hostile.guard import Bounds, guarded, refusing
+from hostile.kept_readers import a_version, card_changed
 from hostile.reader import annotated
 from PIL import Image as PillowImage
 from scipy.io import savemat
@@ -29,6 +31,7 @@ from ovseg_annotate.errors import (
     ImageError,
     OptionError,
     RunError,
+    VersionError,
     listed_by_nearness,
 )
 from ovseg_annotate.feature_store import FeatureStore, key_of
@@ -41,6 +44,8 @@ from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
 from ovseg_annotate.lake.schema import Table, schema_of
 from ovseg_annotate.learning_loop.looks import Looks
 from ovseg_annotate.learning_loop.sealed_lines import sealed
+from ovseg_annotate.learning_loop.versions import Versions
+from ovseg_annotate.lessons.version import version_bytes
 from ovseg_annotate.options import read_options
 from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.regions import Mask, Region
@@ -299,6 +304,29 @@ def test_a_page_of_a_tiff_is_as_large_as_its_stack() -> None:
     data[place : place + 4] = b"\xff" * 4
     with guarded(bounds=QUICK), pytest.raises(ImageError, match=r"a\.tif: page 1 is"):
         image_of_bytes(bytes(data), "a.tif", ReadingOptions(channel_axis="first"))
+
+
+def test_no_frame_of_a_gif_is_larger_than_what_may_be_read() -> None:
+    frames = [PillowImage.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 100, 200)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    descriptor = b",\0\0\0\0\x08\0\x08\0"
+    first, second, third = file.getvalue().split(descriptor)[1:]
+    huge = b",\0\0\0\0" + (9_000).to_bytes(2, "little") * 2
+    start = file.getvalue().partition(descriptor)[0]
+    data = start + descriptor + first + huge + second + descriptor + third
+    with guarded(bounds=QUICK), refusing("a.gif"), pytest.raises(ImageError, match="9000"):
+        image_of_bytes(data, "a.gif", ReadingOptions(page=2, maximum_pixels=2**20))
+
+
+@pytest.mark.parametrize("number", ["reach", "before", "after"])
+def test_a_version_has_no_infinite_number(tmp_path: Path, number: str) -> None:
+    def infinite(card: bytes) -> bytes:
+        return re.sub(rf'"{number}": [-0-9.e]+'.encode(), f'"{number}": 1e999'.encode(), card)
+
+    content = card_changed(version_bytes(a_version()), infinite)
+    with guarded(tmp_path), refusing("a.lesson"), pytest.raises(VersionError, match="infinite"):
+        Versions(tmp_path / "here").take_in(content, str(tmp_path / "a.lesson"), "space")
 
 
 def test_a_label_map_starts_no_other_program(tmp_path: Path) -> None:
