@@ -107,9 +107,11 @@ class Material:
 
     def part(self, chosen: NDArray[np.bool_]) -> Material:
         """Some cells as if nothing were known of the others."""
-        drawn = np.bincount(self.kinds, minlength=len(self.totals))
-        counts = self.totals / np.maximum(drawn, 1)
-        own = counts * np.bincount(self.kinds[chosen], minlength=len(self.totals))
+        before, after = (
+            np.bincount(kinds, minlength=len(self.totals))
+            for kinds in (self.kinds, self.kinds[chosen])
+        )
+        own = self.totals / np.maximum(before, 1) * after
         return self._some(np.flatnonzero(chosen), own.round().astype(np.int64))
 
     def _some(self, places: NDArray[np.int64], totals: NDArray[np.int64]) -> Material:

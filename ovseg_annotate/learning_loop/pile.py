@@ -53,15 +53,12 @@ class Pile:
         """The same cells as if nothing were known of the other concepts."""
         return replace(self, certain=self.certain * columns, rejected=self.rejected * columns)
 
-    def __len__(self) -> int:
-        return len(self.owners)
-
     @cached_property
     def known(self) -> Floats:
         """(pictures,) how many cells are known of each."""
-        known = self.counts * (self.certain.sum(axis=1) + self.rejected.sum(axis=1))
-        each: Floats = np.bincount(self.owners, known, self.pictures).astype(np.float64)
-        return each
+        of_cells = self.counts * (self.certain.sum(axis=1) + self.rejected.sum(axis=1))
+        known: Floats = np.bincount(self.owners, of_cells, self.pictures).astype(np.float64)
+        return known
 
     @cached_property
     def weights(self) -> Floats:

@@ -125,7 +125,7 @@ def gathered(
 ) -> Gathered:
     """Bring corrections to the cells of their pictures; features come from the session's store.
 
-    However many there are, a few are in memory at a time, and of each no more than a sample stays.
+    However many there are, one is in memory at a time, and of each no more than a sample stays.
     """
     standing = journal.standing
     most = min(max(_CELLS // max(len(standing), 1), _FEWEST), MOST_CELLS)
@@ -210,8 +210,7 @@ def _one(
     session: AnySession, asked: Asked, journal: Journal, picture: str, cells: int, watch: Watch
 ) -> tuple[Columns, Material] | None:
     correction = journal.correction(picture)
-    box = None if correction is None else corrected_box(correction)
-    if correction is None or box is None:
+    if correction is None or (box := corrected_box(correction)) is None:
         return None
     image = corrected_picture(asked, correction)
     evidence = session.evidence(image, asked.vocabulary, asked.options, box, watch)

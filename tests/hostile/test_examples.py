@@ -311,9 +311,8 @@ def test_no_frame_of_a_gif_is_larger_than_what_may_be_read() -> None:
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     descriptor = b",\0\0\0\0\x08\0\x08\0"
-    first, second, third = file.getvalue().split(descriptor)[1:]
+    start, first, second, third = file.getvalue().split(descriptor)
     huge = b",\0\0\0\0" + (9_000).to_bytes(2, "little") * 2
-    start = file.getvalue().partition(descriptor)[0]
     data = start + descriptor + first + huge + second + descriptor + third
     with guarded(bounds=QUICK), refusing("a.gif"), pytest.raises(ImageError, match="9000"):
         image_of_bytes(data, "a.gif", ReadingOptions(page=2, maximum_pixels=2**20))
