@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.atomic import write_atomically
@@ -36,14 +35,13 @@ from ovseg_annotate.formats.file_names import (
 from ovseg_annotate.formats.keyhole import keyhole_ring
 from ovseg_annotate.formats.outlines import numbers_of, polygons_of_ring, shown_polygons
 from ovseg_annotate.geometry import Size
+from ovseg_annotate.image import size_of_file
 from ovseg_annotate.plain_data import yaml_value
 from ovseg_annotate.regions import AnnotatedImage, Region
 
 DATA_FILE = "data.yaml"
 LABELS = "labels"
 PICTURES_FOLDER = "images"
-
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +135,7 @@ def _pictures(folder: Path) -> Iterator[Picture]:
             )
         picture = by_stem[stem]
         name = picture.relative_to(pictures).as_posix()
-        yield Picture(name, _upright_size(picture), file.relative_to(folder).as_posix())
-
-
-def _upright_size(path: Path) -> Size:
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-            width, height = image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FormatError(f"cannot read the size of {path}: {error}") from error
-    return Size(height=width, width=height) if turned else Size(height=height, width=width)
+        yield Picture(name, size_of_file(picture), file.relative_to(folder).as_posix())
 
 
 def _regions(path: Path, size: Size, concepts: ReadConcepts) -> Iterator[Region]:

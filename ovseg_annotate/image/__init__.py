@@ -9,6 +9,7 @@ from ovseg_annotate.image.reading import (
     image_of_bytes,
     images_in,
     read_image,
+    size_of_file,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "image_of_bytes",
     "images_in",
     "read_image",
+    "size_of_file",
 ]

@@ -33,6 +33,7 @@ _AS_STORED = frozenset({"L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;
 _WIDE = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _WIDE_COLOURS = frozenset({"RGB;16B", "RGBA;16B"})  # of which Pillow would drop the low byte
 _ORIENTATION = 0x0112  # EXIF tag
+_TURNED = range(5, 9)  # its values for which rows are shown as columns
 _STRIP_PIXELS = 2**20
 
 
@@ -61,11 +62,18 @@ def read_with_pillow(file: BinaryIO, kind: str, options: ReadingOptions, name: s
     )
 
 
+def upright_size(file: BinaryIO, kind: str, options: ReadingOptions, name: str) -> Size:
+    """The size of the picture as it is shown."""
+    image = _opened(file, kind, options, name)
+    turned = _orientation_of(image) in _TURNED
+    return Size(image.width, image.height) if turned else Size(image.height, image.width)
+
+
 def _opened(file: BinaryIO, kind: str, options: ReadingOptions, name: str) -> ImageFile:
     module, plugin = _PLUGINS[kind]
     file.seek(0)
     opener = getattr(importlib.import_module(f"PIL.{module}"), plugin)
-    image: ImageFile = opener(file, name)
+    image: ImageFile = opener(file)  # told of a name, Pillow may take the pixels of such a file
     check_size(Size(image.height, image.width), options, name)
     if options.page:
         check_page(getattr(image, "n_frames", 1), options, name)

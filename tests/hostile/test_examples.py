@@ -318,6 +318,26 @@ def test_no_frame_of_a_gif_is_larger_than_what_may_be_read() -> None:
         image_of_bytes(data, "a.gif", ReadingOptions(page=2, maximum_pixels=2**20))
 
 
+def test_a_file_has_no_more_bytes_than_it_has(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    PillowImage.new("RGB", (6, 4), (1, 2, 3)).save(file, "PNG")
+    said = file.getvalue().partition(b"IDAT")[0][-4:]
+    path = tmp_path / "a.png"
+    path.write_bytes(file.getvalue().replace(said + b"IDAT", b"\x7f\0\0\0IDAT"))
+    with guarded(tmp_path, bounds=QUICK):
+        image = read_image(path)
+    assert (image.pixels == (1, 2, 3)).all()
+
+
+def test_a_picture_is_not_read_from_a_file_of_its_name(tmp_path: Path) -> None:
+    secret, sent = tmp_path / "a.bmp", io.BytesIO()
+    PillowImage.new("L", (64, 64), 200).save(secret)
+    PillowImage.new("L", (64, 64), 10).save(sent, "BMP")
+    with guarded():
+        image = image_of_bytes(sent.getvalue(), str(secret))
+    assert (image.pixels == 10).all()
+
+
 @pytest.mark.parametrize("number", ["reach", "before", "after"])
 def test_a_version_has_no_infinite_number(tmp_path: Path, number: str) -> None:
     def infinite(card: bytes) -> bytes:
