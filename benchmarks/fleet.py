@@ -1,10 +1,15 @@
 """What a fleet on one machine gains and costs, and how much memory a large lake needs.
 
-Pictures: generated scenes of 512 px; the bundled model. Times are those of the parts' files. They
-begin when there are as many as workers and are divided by the pictures after that, so that
-starting Ray and loading the model, told apart, count on neither side; of `annotate_many`, with
-records written as a run does, they begin with the second picture. Over `annotate_many`, both have
-all cores; over one worker, each worker has one thread.
+Pictures: generated scenes of 512 px; the bundled model. They are annotated in rounds of 80, each
+round in every way one after the other: a machine that others use too is as fast for one way as for
+the next. What is compared is the time of all rounds; how far a round's ratio is from that is told
+as its spread. Over `annotate_many`, both have all cores; over one worker, each worker has one
+thread.
+
+Times are those of the parts' files: from when there are as many as workers until one fewer is left
+to write, so that all workers have work meanwhile. Starting Ray and loading the model, told apart,
+count on neither side. Of `annotate_many`, with records written as a run does, they begin with the
+first record.
 
     python benchmarks/fleet.py [--pictures 400] [--regions 1000000]      # 0: not this one
 """
@@ -18,11 +23,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from PIL import Image as Pillow
@@ -47,8 +54,8 @@ from ovseg_annotate.vocabulary import Vocabulary
 
 WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
 SESSION = SessionPlan("naclip@mini", "cpu", "auto", None, {}, offline=True)
-PARTS = 50  # of all pictures: so many that a worker without work at the end hardly counts
-SMALLEST_PART = 4  # pictures: a sixteenth of what a part has as a rule
+ROUND = 80  # pictures
+PART = 4  # pictures: a sixteenth of what a part has as a rule
 LAKE_PART = 64
 REGIONS_A_PICTURE = 100
 MEGABYTE = 1e6
@@ -70,45 +77,81 @@ def main() -> None:
                 report_large_lake(Path(folder), given.regions)
 
 
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """How long some pictures took, and all before them."""
+
+    pictures: int
+    seconds: float
+    starting: float = 0.0
+
+    @property
+    def each(self) -> float:
+        return self.seconds / self.pictures
+
+
 def report_speed(folder: Path, count: int) -> None:
     """Two workers over one, and one worker over the single machine."""
-    photos = folder / "photos"
-    photos.mkdir()
-    for number in range(count):
-        scene = draw_scene(SceneRules(size=Size(512, 512)), number)
-        Pillow.fromarray(scene.pixels).save(photos / f"{number:05}.png")
-    single = single_rate(photos, folder / "run")
-    whole, starting = fleet_rate(photos, folder / "whole", FleetOptions(workers=1))
-    one, _ = fleet_rate(photos, folder / "one", FleetOptions(workers=1, worker_cpus=0.5))
-    two, _ = fleet_rate(photos, folder / "two", FleetOptions(workers=2, worker_cpus=0.5))
+    ways: dict[str, Callable[[Path, Path], Timed]] = {
+        "many": single_time,
+        "whole": partial(fleet_time, FleetOptions(workers=1)),
+        "one": partial(fleet_time, FleetOptions(workers=1, worker_cpus=0.5)),
+        "two": partial(fleet_time, FleetOptions(workers=2, worker_cpus=0.5)),
+    }
+    times: dict[str, list[Timed]] = {way: [] for way in ways}
+    read = written = 0
+    for start in range(0, count, ROUND):
+        photos = folder / f"photos-{start}"
+        photos.mkdir()
+        for number in range(start, min(start + ROUND, count)):
+            scene = draw_scene(SceneRules(size=Size(512, 512)), number)
+            Pillow.fromarray(scene.pixels).save(photos / f"{number:05}.png")
+        for way, taken in ways.items():
+            out = folder / f"{way}-{start}"
+            times[way].append(taken(photos, out))
+            print(f"{way}, from picture {start}: {times[way][-1].each:.3f} s a picture", flush=True)
+        read += sum(path.stat().st_size for path in photos.iterdir())
+        written += sum(path.stat().st_size for path in out.rglob("*.parquet"))
     pictures = f"{count} pictures of 512 px"
-    tell(f"fleet local, 2 workers over 1, one thread each, {pictures}", two / one, 1.7, "x")
-    tell(
+    tell_ratio(
+        f"fleet local, 2 workers over 1, one thread each, {pictures}",
+        times["one"],
+        times["two"],
+        1.7,
+    )
+    tell_ratio(
         f"fleet local, time of 1 worker over annotate_many, {pictures}",
-        single / whole,
+        times["whole"],
+        times["many"],
         1.1,
-        "x",
         at_most=True,
     )
-    tell("fleet local, naclip@mini, one worker of one thread", one, None, "pictures/s")
-    tell("fleet local, from the command to the first part", starting, None, "s")
-    sizes = [path.stat().st_size for path in (folder / "two").rglob("*.parquet")]
-    read = sum(path.stat().st_size for path in photos.iterdir())
+    tell(
+        "fleet local, naclip@mini, one worker of one thread",
+        1 / together(times["one"]),
+        None,
+        "pictures/s",
+    )
+    starting = [each.starting for each in times["whole"]]
+    tell("fleet local, from the command to the first part", median(starting), None, "s")
     tell("fleet, bytes read a picture of 512 px", read / count / 1e3, None, "kB")
-    tell("fleet, bytes written a picture of 512 px", sum(sizes) / count / 1e3, None, "kB")
+    tell("fleet, bytes written a picture of 512 px", written / count / 1e3, None, "kB")
 
 
-def fleet_rate(photos: Path, out: Path, options: FleetOptions) -> tuple[float, float]:
-    """Pictures a second once all is started, and the seconds to the first part."""
+def together(times: Sequence[Timed]) -> float:
+    """Seconds a picture, over all rounds."""
+    return sum(each.seconds for each in times) / sum(each.pictures for each in times)
+
+
+def fleet_time(options: FleetOptions, photos: Path, out: Path) -> Timed:
+    """While all workers have work; what is before the first part is told beside it."""
     started = time.perf_counter()
     with fleet(options, on_cpu=True) as machines:
-        print(f"{out.name}: {machines.sizes}")
         settings = run_settings(machines.opened(SESSION, lambda: False).weights)
         pictures = listed([str(photos)], str(out))
-        most = max(SMALLEST_PART, len(pictures) // PARTS)
-        lake = Lake.adopted(Storage(str(out)), settings, most, replace=False)
+        lake = Lake.adopted(Storage(str(out)), settings, PART, replace=False)
         plan = planned(lake, pictures, retry_failed=False)
-        job = Job(SESSION, settings, str(out), most)
+        job = Job(SESSION, settings, str(out), PART)
         counts: dict[str, int] = {}
         for part in machines.annotated(job, plan.parts, lambda: False):
             counts[part.part] = len(part.pictures)
@@ -116,13 +159,13 @@ def fleet_rate(photos: Path, out: Path, options: FleetOptions) -> tuple[float, f
                 starting = time.perf_counter() - started
     files = {path.stem.removeprefix("part-"): path for path in out.glob("pictures/*/*.parquet")}
     written = sorted((files[part].stat().st_mtime, count) for part, count in counts.items())
-    begun, _ = written[options.workers - 1]
-    rate = sum(count for _, count in written[options.workers :]) / (written[-1][0] - begun)
-    return rate, starting
+    begun, *counted = written[options.workers - 1 : len(written) - options.workers + 1]
+    seconds = counted[-1][0] - begun[0]
+    return Timed(sum(count for _, count in counted), seconds, starting)
 
 
-def single_rate(photos: Path, out: Path) -> float:
-    """Pictures a second of `annotate_many` with records, as `ovseg annotate` writes them."""
+def single_time(photos: Path, out: Path) -> Timed:
+    """`annotate_many` with records, as `ovseg annotate` writes them."""
     with SESSION.opened() as session, RunFolder(out) as folder:
         folder.adopt(run_settings(session.weights_digest), replace=False)
         results = annotate_into(
@@ -132,7 +175,7 @@ def single_rate(photos: Path, out: Path) -> float:
             RegionOptions(),
         )
         times = [time.perf_counter() for _ in results]
-    return (len(times) - 1) / (times[-1] - times[0])
+    return Timed(len(times) - 1, times[-1] - times[0])
 
 
 def report_large_lake(folder: Path, regions: int) -> None:
@@ -211,14 +254,34 @@ def run_settings(weights: str) -> RunSettings:
     )
 
 
+def tell_ratio(
+    name: str,
+    over: Sequence[Timed],
+    under: Sequence[Timed],
+    target: float,
+    *,
+    at_most: bool = False,
+) -> None:
+    ratio = together(over) / together(under)
+    rounds = [one.each / other.each for one, other in zip(over, under, strict=True)]
+    spread = max(abs(each - ratio) for each in rounds)
+    tell(name, ratio, target, "x", at_most=at_most, spread=spread)
+
+
 def tell(
-    name: str, value: float, target: float | None, unit: str, *, at_most: bool = False
+    name: str,
+    value: float,
+    target: float | None,
+    unit: str,
+    *,
+    at_most: bool = False,
+    spread: float | None = None,
 ) -> None:
     reached = None
     if target is not None:
         reached = value <= target if at_most else value >= target
-    row = {"name": name, "value": value, "target": target, "unit": unit, "reached": reached}
-    print(json.dumps(row), flush=True)
+    row = {"name": name, "value": value, "spread": spread, "target": target, "unit": unit}
+    print(json.dumps(row | {"reached": reached}), flush=True)
 
 
 if __name__ == "__main__":
