@@ -60,8 +60,8 @@ SOAK := tests/training/test_elastic.py tests/end_to_end/test_serve.py tests/flee
 	tests/hostile tests/fine_tuning
 SEED :=
 
-soak: $(VENV)/made-dev
-	$(THREADS) $(BIN)/python -m pytest $(SIDE_BY_SIDE) --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
+soak: $(VENV)/made-dev $(LABEL_STUDIO)/made-install
+	$(THREADS) $(TOLD) $(BIN)/python -m pytest $(SIDE_BY_SIDE) --soak $(if $(SEED),--soak-seed $(SEED)) $(SOAK)
 
 lint: $(VENV)/made-dev
 	$(BIN)/ruff check .

@@ -39,7 +39,7 @@ class Measurement:
     target: float | None  # None: reported only
     unit: str
     reached: bool | None
-    spread: float | None = None  # the largest distance from the mean, of repeated trainings
+    spread: float | None = None  # the largest distance of a repetition from the value
 
 
 def main(names: Iterable[str]) -> int:

@@ -23,6 +23,12 @@ def json_value(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def json_text(value: object, indent: int | None = None) -> str:
+    """Write JSON for people too; what no file can hold of a path that is not UTF-8, as escapes."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def yaml_value(text: str) -> Any:
     """Read YAML that holds plain values only.
 

@@ -47,6 +47,11 @@ class Concept:
             raise VocabularyError(
                 f"concept {shown(name)} has an empty phrase; remove it or name it"
             )
+        if not all(map(_is_text, (name, *phrases))):
+            raise VocabularyError(
+                f"concept {shown(name)} has a character that is no text; is it from a terminal or "
+                "a file that is not in UTF-8?"
+            )
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise VocabularyError(
                 f"concept {shown(name)}: threshold {self.threshold:g} is out of range; "
@@ -195,6 +200,11 @@ def colour_by_position(number: int) -> Colour:
 
 def _tidied(text: str) -> str:
     return " ".join(text.split())
+
+
+def _is_text(word: str) -> bool:
+    """What Python makes of bytes that are not UTF-8 can be neither written nor encoded."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -12,6 +13,8 @@ def main() -> None:
     from ovseg_annotate.cli.talk import Talk  # noqa: PLC0415
     from ovseg_annotate.errors import OvsegError  # noqa: PLC0415
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # paths that are not UTF-8, as they are
     try:
         app()
     except OvsegError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ovseg_annotate.cli.exits import Exit
 from ovseg_annotate.cli.exporting import say_exported
 from ovseg_annotate.cli.talk import ProgressView, Talk
 from ovseg_annotate.overlay import concept_shares
+from ovseg_annotate.plain_data import json_text
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder import ExportReport, Plan, Result, RunFolder
 
@@ -120,7 +120,7 @@ class Report:
 
     def _emit(self, document: dict[str, object]) -> None:
         if self._json:
-            typer.echo(json.dumps(document, ensure_ascii=False))
+            typer.echo(json_text(document))
 
 
 def _described(result: Result, image: AnnotatedImage, folder: RunFolder) -> dict[str, object]:

@@ -19,7 +19,7 @@ from ovseg_annotate.cli.exporting import (
 from ovseg_annotate.cli.talk import ProgressView, Talk
 from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.formats.catalogue import FORMATS
-from ovseg_annotate.lake import LakeReader, is_lake
+from ovseg_annotate.lake import LakeReader, is_address, is_lake
 from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder import RunFolder, RunReader, is_run_folder
 
@@ -45,6 +45,11 @@ def convert(
     if options.source_format is None and is_lake(source):
         _convert_lake(LakeReader(source), options, chosen, Talk())
         return
+    if is_address(source):
+        raise OptionError(
+            f"{source} is not a lake (it has no lake.json); what is not on this machine has "
+            "to be the --out of 'ovseg annotate --fleet': copy anything else here first"
+        )
     _convert_path(Path(source), options, chosen)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ovseg_annotate.cli.talk import Talk
 from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.options import digest_text
+from ovseg_annotate.plain_data import json_text
 from ovseg_annotate.run_folder import RunReader, write_in_pieces, write_whole
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _tell(evaluation: Evaluation, *, as_json: bool) -> None:
     from ovseg_annotate.evaluation.results import COLUMNS, table_rows  # noqa: PLC0415
 
     if as_json:
-        typer.echo(json.dumps(evaluation.as_plain(), ensure_ascii=False))
+        typer.echo(json_text(evaluation.as_plain()))
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("set", no_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from ovseg_annotate.fleet.plan import FleetPlan, planned
 from ovseg_annotate.fleet.stages import WrittenPart, WrittenPicture
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.lake import Lake, Storage, held, is_address
+from ovseg_annotate.plain_data import json_text
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder import RunSettings
 from ovseg_annotate.vocabulary import Vocabulary
@@ -231,4 +231,4 @@ class FleetReport:
 
     def _emit(self, document: dict[str, object]) -> None:
         if self._json:
-            typer.echo(json.dumps(document, ensure_ascii=False))
+            typer.echo(json_text(document))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +28,7 @@ from ovseg_annotate.learning_loop.corrections import (
 )
 from ovseg_annotate.learning_loop.journal import TakenUp
 from ovseg_annotate.learning_loop.project import RUN_PROJECT, Asked, Project, Verdict
+from ovseg_annotate.plain_data import json_text
 from ovseg_annotate.run_folder import Picture, RunFolder, RunReader, annotate_into, is_run_folder
 from ovseg_annotate.vocabulary import Vocabulary
 from ovseg_annotate.watch import Watch
@@ -129,7 +129,7 @@ def _learn_and_suggest(
             if options.suggest:
                 suggested = _suggest(project, session, reader, options, stops)
     if options.json:
-        typer.echo(json.dumps(_plain(taken, verdict, suggested), ensure_ascii=False))
+        typer.echo(json_text(_plain(taken, verdict, suggested)))
     if options.suggest:
         talk.say(
             f"{suggested.open} open pictures have new suggestions, {suggested.answered} answered "

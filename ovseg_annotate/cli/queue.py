@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from ovseg_annotate.errors import ModelError, OptionError, OvsegError, RunError
 from ovseg_annotate.learning_loop.choice import By, Choice
 from ovseg_annotate.learning_loop.looks import Eyes, Looks, Seen
 from ovseg_annotate.learning_loop.queue import Order, RunPictures, next_in_queue
+from ovseg_annotate.plain_data import json_text
 from ovseg_annotate.run_folder import RunReader, RunSettings
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _tell(
             "queue": [asdict(each) for each in choices],
             "failed": [asdict(each) for each in failed],
         }
-        typer.echo(json.dumps(plain, ensure_ascii=False))
+        typer.echo(json_text(plain))
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from ovseg_annotate.learning_loop.journal import FILE_NAME, Journal
 from ovseg_annotate.learning_loop.versions import BASE, Versions
 from ovseg_annotate.lessons.phrase_weights import counting_less
 from ovseg_annotate.lessons.version import VersionCard
+from ovseg_annotate.plain_data import json_text
 from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.run_folder import RunReader, is_run_folder
 
@@ -111,7 +111,7 @@ def _list(call: Call) -> None:
             ],
             "effort": [asdict(each) for each in efforts],
         }
-        typer.echo(json.dumps(plain, ensure_ascii=False))
+        typer.echo(json_text(plain))
         return
     table = _table(
         "version", "in service", "pictures", "learnt by", "before", "after", "size", "when"
@@ -148,7 +148,7 @@ def _compare(call: Call) -> None:
     one, other = (versions.get(name).card for name in call.names)
     rows = list(_differences(one, other))
     if call.options.json:
-        typer.echo(json.dumps({what: [left, right] for what, left, right in rows}))
+        typer.echo(json_text({what: [left, right] for what, left, right in rows}))
         return
     table = _table("", *call.names)
     for row in rows:

@@ -5,14 +5,13 @@ One shape serves the person's file (YAML or JSON), the lexicon and the cache.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ovseg_annotate.descriptions.prompts import GROUPS, ConceptPrompt, Source
 from ovseg_annotate.errors import VocabularyError, listed_by_nearness
-from ovseg_annotate.plain_data import json_value, shown, yaml_value
+from ovseg_annotate.plain_data import json_text, json_value, shown, yaml_value
 from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import write_whole
 
@@ -47,7 +46,7 @@ def write_descriptions(path: Path, prompts: Sequence[ConceptPrompt]) -> None:
     """Pin what was resolved: `read_descriptions` reads it back, whoever had described it."""
     content = {"descriptions": [as_plain(prompt) for prompt in prompts]}
     with explained(path):
-        write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        write_whole(path, f"{json_text(content, indent=1)}\n".encode())
 
 
 def prompt_from(entry: object, where: str, source: Source) -> ConceptPrompt:

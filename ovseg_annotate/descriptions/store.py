@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ovseg_annotate.descriptions.prompts import PROMPT_VERSION, ConceptPrompt, Source, key_of
 from ovseg_annotate.descriptions.reading import as_plain, prompt_from
 from ovseg_annotate.errors import CacheError, VocabularyError
-from ovseg_annotate.plain_data import json_value
+from ovseg_annotate.plain_data import json_text, json_value
 from ovseg_annotate.whole_files import write_whole
 
 _SUFFIX = ".json"
@@ -43,7 +42,7 @@ class AnswerStore:
 
     def put(self, prompt: ConceptPrompt) -> str | None:
         """Keep an answer; if that fails, the sentence to tell the person."""
-        content = json.dumps(as_plain(prompt), indent=1, ensure_ascii=False) + "\n"
+        content = f"{json_text(as_plain(prompt), indent=1)}\n"
         try:
             write_whole(self._path(prompt.name), content.encode())
         except OSError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg_annotate.descriptions.prompts import PROMPT_VERSION, key_of
 from ovseg_annotate.errors import OptionError
-from ovseg_annotate.plain_data import json_value, shown
+from ovseg_annotate.plain_data import json_text, json_value, shown
 from ovseg_annotate.refused_writes import explained
 from ovseg_annotate.whole_files import write_whole
 
@@ -62,4 +61,4 @@ def write_weights(path: Path, weights: ConceptWeights) -> None:
     table = {each.name: each.weight for each in weights.weights}
     content = {"version": PROMPT_VERSION, "weights": table}
     with explained(path):
-        write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        write_whole(path, f"{json_text(content, indent=1)}\n".encode())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,12 +14,16 @@ from ovseg_annotate.fleet.conductor import Conductor, Ended
 from ovseg_annotate.fleet.job import Job, SessionPlan, Stop
 from ovseg_annotate.fleet.options import FleetOptions
 from ovseg_annotate.fleet.plan import PartPlan
-from ovseg_annotate.fleet.sizes import Node, worker_sizes
+from ovseg_annotate.fleet.sizes import Node, sizes_that_fit, worker_sizes
 from ovseg_annotate.fleet.stages import Opened, WrittenPart, check_version, tried
 
 _LOOPBACK = "127.0.0.1"
 _STORE_BYTES = 2**30  # of parts on their way, on one machine
 _ASKED_EVERY = 0.3  # seconds, whether to stop
+_LOOKED_EVERY = 2.0  # seconds, whether all machines are there
+_NOTICED = 60.0  # seconds until a cluster knows of a lost machine: its checks need 15 to 50
+# Other machines may be lost in the middle; without the head there is no cluster either.
+_ON_HEAD = {"node:__internal_head__": 0.001}
 
 
 @contextmanager
@@ -34,9 +39,9 @@ class Fleet:
 
     def __init__(self, ray: Any, options: FleetOptions, *, on_cpu: bool) -> None:
         self.ray = ray
-        nodes = [_node(each["Resources"]) for each in ray.nodes() if each["Alive"]]
-        self.sizes = worker_sizes(options, nodes, on_cpu=on_cpu)
-        self._patience = options.patience
+        self.sizes = worker_sizes(options, list(self._machines().values()), on_cpu=on_cpu)
+        self._options = options
+        self._on_cpu = on_cpu
 
     def opened(self, session: SessionPlan, stop: Stop) -> Opened:
         """Open the session on one machine, to know its weights and that it can be opened."""
@@ -48,31 +53,74 @@ class Fleet:
         return answer
 
     def annotated(self, job: Job, parts: Sequence[PartPlan], stop: Stop) -> Iterator[WrittenPart]:
-        """Give each part out when it is in the lake; raises `Cancelled` when told to stop."""
-        if not parts:
-            return
-        conductor = self.ray.remote(num_cpus=0)(Conductor).remote(
-            job, parts, self.sizes, self._patience
+        """Give each part out when it is in the lake; raises `Cancelled` when told to stop.
+
+        When a machine is lost, the others go on with what is left.
+        """
+        left = {part.pictures[0].name: part for part in parts}
+        while left:
+            machines = self._machines()
+            try:
+                for part in self._conducted(job, tuple(left.values()), stop, machines):
+                    del left[part.pictures[0].name]
+                    yield part
+            except _MachineLostError:
+                # Ray starts lost workers again wherever there is room, that of the files too.
+                remaining = list(self._machines().values())
+                self.sizes = sizes_that_fit(self._options, remaining, on_cpu=self._on_cpu)
+
+    def _conducted(
+        self, job: Job, parts: Sequence[PartPlan], stop: Stop, machines: Collection[str]
+    ) -> Iterator[WrittenPart]:
+        conductor = self.ray.remote(num_cpus=0, resources=_ON_HEAD)(Conductor).remote(
+            job, parts, self.sizes, self._options.patience
         )
         try:
             while True:
-                part: WrittenPart | Ended = self._awaited(conductor.next.remote(), stop)
+                part: WrittenPart | Ended = self._awaited(conductor.next.remote(), stop, machines)
                 if isinstance(part, WrittenPart):
                     yield part
-                elif part.error is not None:
-                    raise part.error
-                else:
+                elif part.error is None:
                     return
+                else:
+                    if part.deaths:
+                        self._look_for_the_lost(machines, stop)
+                    raise part.error
         finally:
             self.ray.kill(conductor)  # and with it all that works for it
 
-    def _awaited(self, reference: object, stop: Stop) -> Any:
+    def _awaited(self, reference: object, stop: Stop, machines: Collection[str] = ()) -> Any:
+        looked = time.monotonic()
         while not self.ray.wait([reference], timeout=_ASKED_EVERY)[0]:
             if stop():
                 raise Cancelled("stopped on request")
+            if machines and time.monotonic() > looked + _LOOKED_EVERY:
+                self._check_all_there(machines)
+                looked = time.monotonic()
         if stop():
             raise Cancelled("stopped on request")
         return self.ray.get(reference)
+
+    def _look_for_the_lost(self, machines: Collection[str], stop: Stop) -> None:
+        """Workers die sooner than the cluster knows that their machine is gone."""
+        deadline = time.monotonic() + _NOTICED
+        while time.monotonic() < deadline:
+            if stop():
+                raise Cancelled("stopped on request")
+            self._check_all_there(machines)
+            time.sleep(_ASKED_EVERY)
+
+    def _check_all_there(self, machines: Collection[str]) -> None:
+        if not set(machines) <= self._machines().keys():
+            raise _MachineLostError
+
+    def _machines(self) -> dict[str, Node]:
+        alive = (each for each in self.ray.nodes() if each["Alive"])
+        return {each["NodeID"]: _node(each["Resources"]) for each in alive}
+
+
+class _MachineLostError(Exception):
+    """A machine of the cluster is gone, with whatever it had in hand."""
 
 
 def _imported() -> Any:

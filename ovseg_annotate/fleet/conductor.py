@@ -24,6 +24,7 @@ class Ended:
     """No part is left, or none can be done."""
 
     error: OvsegError | None = None
+    deaths: bool = False  # whether workers died of it, or were lost with their machine
 
 
 class Conductor:
@@ -44,7 +45,7 @@ class Conductor:
             explained = _explained(error, self._patience)
             if explained is None:
                 raise
-            return Ended(explained)
+            return explained
         if part is None or isinstance(part, OvsegError):
             return Ended(part)
         return part
@@ -83,26 +84,28 @@ def _written(
         yield unpacked(row, WrittenPart)
 
 
-def _explained(error: Exception, patience: float) -> RunError | None:
+def _explained(error: Exception, patience: float) -> Ended | None:
     """What Ray's own errors mean for a person; None for those that are defects."""
     from ray.data.exceptions import ExecutionTimeoutError  # noqa: PLC0415
     from ray.exceptions import RayActorError, WorkerCrashedError  # noqa: PLC0415
 
     for each in _chain(error):
         if isinstance(each, ExecutionTimeoutError):
-            return RunError(
+            stalled = RunError(
                 f"the fleet made no progress for {patience:g} s: its machines may be taken by "
                 "other work, or a part takes that long; give fewer --workers or more --patience. "
                 "What is finished is kept"
             )
+            return Ended(stalled)
         if isinstance(each, RayActorError) and each.actor_init_failed:
             return None
         if isinstance(each, (RayActorError, WorkerCrashedError)):
-            return RunError(
+            died = RunError(
                 f"workers died over the same pictures {_TRIES + 1} times, killed for want of "
                 "memory as a rule; give fewer --workers. What is finished is kept, and the same "
                 "command goes on"
             )
+            return Ended(died, deaths=True)
     return None
 
 

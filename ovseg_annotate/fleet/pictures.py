@@ -13,6 +13,7 @@ from ovseg_annotate.errors import ImageError, RunError
 from ovseg_annotate.image import SUFFIXES, ReadingOptions
 from ovseg_annotate.lake.rows import FileState
 from ovseg_annotate.lake.storage import file_system, is_address, protocol_of
+from ovseg_annotate.readable_paths import readable
 from ovseg_annotate.run_folder import pictures_in
 
 _LIST_SUFFIX = ".txt"  # a file with one path or address a line
@@ -152,7 +153,7 @@ def _of_line(line: str) -> FleetPicture:
     """A listed picture goes by its whole path: a longer list tomorrow changes no name."""
     if not is_address(line):
         path = Path(line).absolute()
-        return FleetPicture(path.as_posix().lstrip("/"), _local_state(path))
+        return FleetPicture(readable(path.as_posix().lstrip("/")), _local_state(path))
     parts = urlsplit(line)
     name = unquote(f"{parts.netloc.rpartition('@')[2]}{parts.path}")
     # Not asked about one by one: a list is as long as it likes.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.fleet.options import FleetOptions
@@ -65,6 +66,15 @@ def worker_sizes(options: FleetOptions, nodes: Sequence[Node], *, on_cpu: bool) 
     # What is kept for files is little work: threads may have it.
     whole = max(node.cpus / _for_workers(node.cpus) for node in nodes if node.cpus)
     return WorkerSizes(workers, share, gpus, max(1, round(share * whole)))
+
+
+def sizes_that_fit(options: FleetOptions, nodes: Sequence[Node], *, on_cpu: bool) -> WorkerSizes:
+    """The same on the machines that are left, with fewer workers where all found no place."""
+    for workers in range(options.workers, 1, -1):
+        with suppress(OptionError):
+            return worker_sizes(replace(options, workers=workers), nodes, on_cpu=on_cpu)
+    fewest = replace(options, workers=min(options.workers, 1))
+    return worker_sizes(fewest, nodes, on_cpu=on_cpu)
 
 
 def _for_workers(cpus: float) -> float:

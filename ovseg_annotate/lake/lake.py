@@ -14,7 +14,6 @@ else there is of the part is written anew.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +29,7 @@ from ovseg_annotate.lake.parquet import parquet_bytes, read_parquet
 from ovseg_annotate.lake.rows import Answer, FileState, Tables, tables_of
 from ovseg_annotate.lake.schema import MOST_PICTURES, SCHEMA, State, Table
 from ovseg_annotate.lake.storage import Storage
-from ovseg_annotate.plain_data import json_value
+from ovseg_annotate.plain_data import json_text, json_value
 from ovseg_annotate.run_folder import RunSettings
 from ovseg_annotate.run_folder.lock import FolderLock
 from ovseg_annotate.run_folder.settings import FILE_NAME as RUN_FILE_NAME
@@ -68,7 +67,7 @@ def order_of(name: str) -> tuple[str, ...]:
 
 def part_id(names: Iterable[str]) -> str:
     """Named by what is in it: the same pictures are the same part, whoever writes it."""
-    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:20]
 
 
 def is_lake(address: str) -> bool:
@@ -201,8 +200,7 @@ def _write_settings(storage: Storage, settings: RunSettings, part_pictures: int)
         "part_pictures": part_pictures,
         "settings": asdict(settings),
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    storage.write(LAKE_FILE_NAME, text.encode())
+    storage.write(LAKE_FILE_NAME, f"{json_text(document, indent=1)}\n".encode())
 
 
 def _index(storage: Storage, settings: str) -> Iterator[KnownPart]:

@@ -17,6 +17,7 @@ from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.lake.schema import State, Table, schema_of
 from ovseg_annotate.provenance import Provenance
+from ovseg_annotate.readable_paths import readable
 from ovseg_annotate.regions import AnnotatedImage, Region, mask_of
 from ovseg_annotate.vocabulary import Vocabulary
 
@@ -123,7 +124,7 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 def _picture_row(answer: Answer) -> dict[str, object]:
     row: dict[str, object] = {
         "name": answer.name,
-        "source": answer.file.source,
+        "source": readable(answer.file.source),
         "bytes": answer.file.bytes,
         "stamp": answer.file.stamp,
         "sha256": answer.sha256,

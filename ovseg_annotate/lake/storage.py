@@ -8,13 +8,13 @@ that can do neither are not written to.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.errors import OptionError, OvsegError, RunError
 from ovseg_annotate.whole_files import TEMPORARY_PREFIX, write_whole
 
 if TYPE_CHECKING:
@@ -102,8 +102,12 @@ class Storage:
                 self._system.pipe_file(self._path(name), content)
 
     def exists(self, name: str) -> bool:
+        """Whether there is such a file; a place that does not answer is an error, and not a no."""
         with self._explained(name):
-            return bool(self._system.isfile(self._path(name)))
+            try:
+                return bool(self._system.info(self._path(name))["type"] == "file")
+            except (FileNotFoundError, NotADirectoryError):
+                return False
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """The names below a folder that end so, in order; none when there is no such folder."""
@@ -118,15 +122,13 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Remove a file that may be there."""
-        with self._explained(name):
-            if self._system.exists(self._path(name)):
-                self._system.rm_file(self._path(name))
+        with self._explained(name), suppress(FileNotFoundError):
+            self._system.rm_file(self._path(name))
 
     def remove_folder(self, name: str) -> None:
         """Remove a folder that may be there, with all that is in it."""
-        with self._explained(name):
-            if self._system.exists(self._path(name)):
-                self._system.rm(self._path(name), recursive=True)
+        with self._explained(name), suppress(FileNotFoundError):
+            self._system.rm(self._path(name), recursive=True)
 
     @cached_property
     def _opened(self) -> tuple[AbstractFileSystem, str]:
@@ -145,8 +147,12 @@ class Storage:
     def _explained(self, name: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except OvsegError:
+            raise
+        # Every protocol has errors of its own beside OSError, for places that do not answer.
+        except Exception as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise RunError(
-                f"{self.address}/{name}: {error.strerror or error}. What is finished is kept; put "
-                "the place right, or your rights to it, and give the same command to go on"
+                f"{self.address.rstrip('/')}/{name}: {reason}. What is finished is kept; put the "
+                "place right, or your rights to it, and give the same command to go on"
             ) from error

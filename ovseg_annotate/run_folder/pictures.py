@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ovseg_annotate.errors import ImageError, RunError
 from ovseg_annotate.image import images_in
+from ovseg_annotate.readable_paths import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def pictures_in(inputs: Iterable[Path], *, leave_out: Path | None = None) -> tup
         for path in paths:
             if excluded is not None and path.is_relative_to(excluded):
                 continue
-            name = path.relative_to(base).as_posix()
+            name = readable(path.relative_to(base).as_posix())
             other = paths_by_name.setdefault(name, path)
             if other != path:
                 raise RunError(

@@ -13,7 +13,7 @@ from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.errors import OptionError, RunError
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.options import read_options
-from ovseg_annotate.plain_data import json_value
+from ovseg_annotate.plain_data import json_text, json_value
 from ovseg_annotate.regions import RegionOptions
 from ovseg_annotate.run_folder.writing import write_whole
 
@@ -58,8 +58,7 @@ class RunSettings:
             "settings": asdict(self),
             "pictures": sorted({*map(str, picture_folders(folder)), *map(str, pictures)}),
         }
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        write_whole(folder / FILE_NAME, text.encode())
+        write_whole(folder / FILE_NAME, f"{json_text(document, indent=1)}\n".encode())
 
     @classmethod
     def read(cls, folder: Path) -> RunSettings:

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from ovseg_annotate.errors import OptionError
 from ovseg_annotate.fleet.options import FleetOptions
-from ovseg_annotate.fleet.sizes import FILE_CPUS, Node, worker_sizes
+from ovseg_annotate.fleet.sizes import FILE_CPUS, Node, sizes_that_fit, worker_sizes
 
 
 @given(
@@ -88,3 +88,13 @@ def test_workers_that_do_not_fit_are_refused_with_what_would(
 def test_flags_out_of_range_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         FleetOptions(**changes)  # type: ignore[arg-type]
+
+
+def test_what_is_left_of_a_cluster_has_as_many_workers_as_find_a_place() -> None:
+    asked = FleetOptions(workers=4, worker_gpus=1)
+    assert sizes_that_fit(asked, [Node(8, 4)], on_cpu=False).workers == 4
+    assert sizes_that_fit(asked, [Node(8, 2)], on_cpu=False).workers == 2
+    with pytest.raises(OptionError, match="do not fit"):
+        sizes_that_fit(asked, [Node(8, 0)], on_cpu=False)
+    # Without a number, the machines say how many.
+    assert sizes_that_fit(FleetOptions(), [Node(8, 3)], on_cpu=False).workers == 3

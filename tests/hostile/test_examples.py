@@ -32,6 +32,7 @@ from ovseg_annotate.errors import (
     OptionError,
     RunError,
     VersionError,
+    VocabularyError,
     listed_by_nearness,
 )
 from ovseg_annotate.feature_store import FeatureStore, key_of
@@ -48,8 +49,15 @@ from ovseg_annotate.learning_loop.versions import Versions
 from ovseg_annotate.lessons.version import version_bytes
 from ovseg_annotate.options import read_options
 from ovseg_annotate.provenance import Provenance
-from ovseg_annotate.regions import Mask, Region
-from ovseg_annotate.run_folder import RunFolder, RunSettings
+from ovseg_annotate.regions import Mask, Region, RegionOptions
+from ovseg_annotate.run_folder import (
+    Fingerprint,
+    RunFolder,
+    RunReader,
+    RunSettings,
+    picture_folders,
+    pictures_in,
+)
 from ovseg_annotate.run_folder.exports import Exports
 from ovseg_annotate.run_folder.records import stamp_of
 from ovseg_annotate.training.recipes import read_recipe
@@ -327,6 +335,29 @@ def test_a_file_has_no_more_bytes_than_it_has(tmp_path: Path) -> None:
     with guarded(tmp_path, bounds=QUICK):
         image = read_image(path)
     assert (image.pixels == (1, 2, 3)).all()
+
+
+def test_folders_and_pictures_may_have_names_that_are_no_text(tmp_path: Path) -> None:
+    photos = tmp_path / os.fsdecode(b"ph\xe9")
+    photos.mkdir()
+    PillowImage.new("RGB", (6, 4)).save(photos / "a.png")
+    (photos / "a.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
+    (picture,) = pictures_in([photos])
+    assert picture.name == "caf%E9.png"
+    settings = RunSettings(
+        "a@b", "0", "", "car", AnnotateOptions(), RegionOptions(), ReadingOptions()
+    )
+    with RunFolder(tmp_path / "run") as run:
+        run.adopt(settings, [picture], replace=False)
+        run.save(picture, Fingerprint.of(picture.path), annotated(picture.name))
+    assert picture_folders(tmp_path / "run") == (photos,)
+    (record,) = RunReader(tmp_path / "run").records()
+    assert record.source == picture.path
+
+
+def test_words_are_text() -> None:
+    with pytest.raises(VocabularyError, match="no text"):
+        Vocabulary.parse("car; caf\udce9")
 
 
 def test_a_picture_is_not_read_from_a_file_of_its_name(tmp_path: Path) -> None:

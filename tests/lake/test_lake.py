@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from annotated_samples import annotated, settings
+from buckets import Bucket, opened_bucket
 
-from ovseg_annotate.errors import OptionError, RunError
+from ovseg_annotate.errors import ImageError, OptionError, RunError
+from ovseg_annotate.fleet.pictures import listed, read_bytes
+from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.lake import Answer, FileState, Lake, LakeReader, Storage, held, is_lake
 from ovseg_annotate.lake.lake import parts_in
 from ovseg_annotate.lake.schema import Table
@@ -19,11 +22,21 @@ FILE = FileState("/photos/a.png", 123, "1")
 SETTINGS = settings()
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    with opened_bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture(params=["disk", "memory", "bucket"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A lake's address, on a disk and in what stands for a bucket."""
+    """A lake's address, on a disk, in memory and in a bucket."""
     if request.param == "disk":
         yield str(tmp_path / "lake")
+        return
+    if request.param == "bucket":
+        request.getfixturevalue("bucket")
+        yield f"s3://ours/{tmp_path.name}"
         return
     yield "memory://tests/lake"
     Storage("memory://tests").remove_folder("lake")
@@ -163,9 +176,31 @@ def test_a_place_that_shows_files_half_written_is_refused() -> None:
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
-    with pytest.raises(OptionError, match="pip install s3fs"):
-        Storage("s3://bucket/labels").exists("lake.json")
+    monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
+    with pytest.raises(OptionError, match="pip install gcsfs"):
+        Storage("gs://bucket/labels").exists("lake.json")
+
+
+def test_a_bucket_that_does_not_answer_is_no_empty_one() -> None:
+    with opened_bucket() as bucket:
+        lake = adopted("s3://ours/labels")
+        lake.write_part([good("a.png")])
+        bucket.files.put_file(__file__, "ours/photos/a b/ü.png")
+        (picture,) = listed(["s3://ours/photos"], leave_out="s3://ours/labels")
+        assert picture.name == "a b/ü.png"
+        assert read_bytes(picture, ReadingOptions()).data == Path(__file__).read_bytes()
+
+        bucket.process.kill()
+        bucket.process.wait()
+        for asked in (
+            lambda: is_lake("s3://ours/labels"),
+            lambda: adopted("s3://ours/labels", model="another@one"),
+            lambda: lake.write_part([good("b.png")]),
+        ):
+            with pytest.raises(RunError, match=r"s3://ours/labels/.*What is finished is kept"):
+                asked()
+        with pytest.raises(ImageError, match="cannot be read"):
+            read_bytes(picture, ReadingOptions())
 
 
 def test_what_is_no_lake_is_told_apart(tmp_path: Path) -> None:
