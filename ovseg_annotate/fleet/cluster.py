@@ -83,7 +83,7 @@ class Fleet:
                 elif part.error is None:
                     return
                 else:
-                    if part.deaths:
+                    if part.deaths and len(machines) > 1:
                         self._look_for_the_lost(machines, stop)
                     raise part.error
         finally:
