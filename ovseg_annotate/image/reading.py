@@ -101,7 +101,7 @@ def images_in(folder: str | os.PathLike[str]) -> list[Path]:
         found += [
             Path(where, file)
             for file in files
-            if not file.startswith(".") and Path(file).suffix.casefold() in SUFFIXES
+            if not file.startswith(".") and file.casefold().endswith(SUFFIXES)
         ]
     if not found:
         raise ImageError(

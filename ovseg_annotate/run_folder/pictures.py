@@ -76,7 +76,7 @@ def pictures_in(inputs: Iterable[Path], *, leave_out: Path | None = None) -> tup
 def _found(given: Path) -> tuple[Path, list[Path]]:
     given = given.absolute()
     if given.is_dir():
-        return given, [path.absolute() for path in images_in(given)]
+        return given, images_in(given)
     if not given.exists():
         raise ImageError(f"there is no file or folder {given}; check the path")
     return given.parent, [given]
