@@ -96,8 +96,14 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def cluster(bucket: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    assert bucket.poll() is None
+def bucket() -> Iterator[Bucket]:
+    with opened_bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def cluster(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    assert bucket.process.poll() is None  # its address is in the environment
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
