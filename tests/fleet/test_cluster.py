@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
-from buckets import Bucket
+from buckets import Bucket, opened_bucket
 from PIL import Image as PillowImage
 
 from ovseg_annotate.annotation import Annotation
