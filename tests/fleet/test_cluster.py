@@ -138,7 +138,9 @@ def test_a_machine_that_is_lost_costs_nothing(
 
     with command(cluster) as started:
         assert started.stdout is not None
-        first = json.loads(started.stdout.readline())
+        line = started.stdout.readline()
+        assert line, started.communicate()[1]
+        first = json.loads(line)
         assert first["state"] == "annotated"
         cluster.lose_the_second()
         data, talk = started.communicate(timeout=300)
