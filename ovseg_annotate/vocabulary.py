@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from ovseg_annotate.errors import VocabularyError
 from ovseg_annotate.plain_data import shown, yaml_value
+from ovseg_annotate.plain_text import is_text
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -47,7 +48,7 @@ class Concept:
             raise VocabularyError(
                 f"concept {shown(name)} has an empty phrase; remove it or name it"
             )
-        if not all(map(_is_text, (name, *phrases))):
+        if not all(map(is_text, (name, *phrases))):
             raise VocabularyError(
                 f"concept {shown(name)} has a character that is no text; is it from a terminal or "
                 "a file that is not in UTF-8?"
@@ -200,11 +201,6 @@ def colour_by_position(number: int) -> Colour:
 
 def _tidied(text: str) -> str:
     return " ".join(text.split())
-
-
-def _is_text(word: str) -> bool:
-    """What Python makes of bytes that are not UTF-8 can be neither written nor encoded."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _quoted(text: str) -> str:

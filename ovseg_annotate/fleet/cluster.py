@@ -92,21 +92,18 @@ class Fleet:
     def _awaited(self, reference: object, stop: Stop, machines: Collection[str] = ()) -> Any:
         looked = time.monotonic()
         while not self.ray.wait([reference], timeout=_ASKED_EVERY)[0]:
-            if stop():
-                raise Cancelled("stopped on request")
+            _heed(stop)
             if machines and time.monotonic() > looked + _LOOKED_EVERY:
                 self._check_all_there(machines)
                 looked = time.monotonic()
-        if stop():
-            raise Cancelled("stopped on request")
+        _heed(stop)
         return self.ray.get(reference)
 
     def _look_for_the_lost(self, machines: Collection[str], stop: Stop) -> None:
         """Workers die sooner than the cluster knows that their machine is gone."""
         deadline = time.monotonic() + _NOTICED
         while time.monotonic() < deadline:
-            if stop():
-                raise Cancelled("stopped on request")
+            _heed(stop)
             self._check_all_there(machines)
             time.sleep(_ASKED_EVERY)
 
@@ -121,6 +118,11 @@ class Fleet:
 
 class _MachineLostError(Exception):
     """A machine of the cluster is gone, with whatever it had in hand."""
+
+
+def _heed(stop: Stop) -> None:
+    if stop():
+        raise Cancelled("stopped on request")
 
 
 def _imported() -> Any:

@@ -13,7 +13,7 @@ from ovseg_annotate.errors import ImageError, RunError
 from ovseg_annotate.image import SUFFIXES, ReadingOptions
 from ovseg_annotate.lake.rows import FileState
 from ovseg_annotate.lake.storage import file_system, is_address, protocol_of
-from ovseg_annotate.readable_paths import readable
+from ovseg_annotate.plain_text import readable
 from ovseg_annotate.run_folder import pictures_in
 
 _LIST_SUFFIX = ".txt"  # a file with one path or address a line

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.image.options import ReadingOptions
 from ovseg_annotate.image.samples import Samples, check_page, check_size
+from ovseg_annotate.image.upright import upright_size
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -33,7 +34,6 @@ _AS_STORED = frozenset({"L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;
 _WIDE = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _WIDE_COLOURS = frozenset({"RGB;16B", "RGBA;16B"})  # of which Pillow would drop the low byte
 _ORIENTATION = 0x0112  # EXIF tag
-_TURNED = range(5, 9)  # its values for which rows are shown as columns
 _STRIP_PIXELS = 2**20
 
 
@@ -62,11 +62,10 @@ def read_with_pillow(file: BinaryIO, kind: str, options: ReadingOptions, name: s
     )
 
 
-def upright_size(file: BinaryIO, kind: str, options: ReadingOptions, name: str) -> Size:
+def size_with_pillow(file: BinaryIO, kind: str, options: ReadingOptions, name: str) -> Size:
     """The size of the picture as it is shown."""
     image = _opened(file, kind, options, name)
-    turned = _orientation_of(image) in _TURNED
-    return Size(image.width, image.height) if turned else Size(image.height, image.width)
+    return upright_size(Size(image.height, image.width), _orientation_of(image))
 
 
 def _opened(file: BinaryIO, kind: str, options: ReadingOptions, name: str) -> ImageFile:

@@ -17,7 +17,7 @@ from ovseg_annotate.errors import ImageError, OvsegError
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.image.options import ReadingOptions
 from ovseg_annotate.image.picture import Image, key_of
-from ovseg_annotate.image.pillow_files import read_with_pillow, upright_size
+from ovseg_annotate.image.pillow_files import read_with_pillow, size_with_pillow
 from ovseg_annotate.image.samples import Samples, samples_of_array
 from ovseg_annotate.image.tiff_files import NeedsPillow, read_tiff
 from ovseg_annotate.image.upright import rgb_of
@@ -64,7 +64,7 @@ def size_of_file(path: str | os.PathLike[str], options: ReadingOptions = _DEFAUL
     with _opened(Path(path), options) as file:
         kind = _kind_of(file, name)
         with _decoding(name, kind):
-            return upright_size(file, kind, options, name)
+            return size_with_pillow(file, kind, options, name)
 
 
 def image_of_bytes(data: bytes, name: str, options: ReadingOptions = _DEFAULTS) -> Image:
@@ -138,7 +138,7 @@ def _opened(path: Path, options: ReadingOptions) -> Iterator[BinaryIO]:
             raise ImageError(f"{path}: this is a folder; name a picture in it")
         if not stat.S_ISREG(found.st_mode):
             raise ImageError(f"{path}: this is a device or a pipe; expected a picture file")
-        file = _Bounded(path.open("rb", buffering=0))
+        file = _Bounded(path.open("rb", buffering=0), found.st_size)
     except FileNotFoundError as problem:
         raise ImageError(
             f"{path}: there is no such file; check the name and the folder"
@@ -149,7 +149,6 @@ def _opened(path: Path, options: ReadingOptions) -> Iterator[BinaryIO]:
         raise ImageError(f"{str(path)!r} cannot be the name of a file: {problem}") from problem
     with file:
         _check_bytes(found.st_size, str(path), options)
-        file.length = found.st_size
         yield file
 
 
@@ -159,10 +158,12 @@ class _Bounded(io.BufferedReader):
     Decoders ask for as many as a damaged file says to hold, up to 4 GB.
     """
 
-    length = 0
+    def __init__(self, raw: io.FileIO, length: int) -> None:
+        super().__init__(raw)
+        self._length = length
 
     def read(self, size: int | None = -1, /) -> bytes:
-        left = max(self.length - self.tell(), 0)
+        left = max(self._length - self.tell(), 0)
         return super().read(left if size is None or size < 0 else min(size, left))
 
 

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovseg_annotate.errors import ImageError
+from ovseg_annotate.geometry import Size
 from ovseg_annotate.image.options import ReadingOptions
 from ovseg_annotate.image.samples import Samples
 from ovseg_annotate.image.stretch import ValueRange, full_range, stretched_range, to_bytes
 
 _STRIP_PIXELS = 2**20
+_SWAPPED = (5, 6, 7, 8)  # EXIF orientations whose rows are shown as columns
 
 
 def rgb_of(
@@ -57,13 +59,18 @@ def _is_stretched(dtype: np.dtype[Any], options: ReadingOptions) -> bool:
 
 def turned_upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo one of the eight EXIF orientations; a view, not a copy."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _SWAPPED:
         values = values.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         values = values[::-1]
     if orientation in (2, 3, 6, 7):
         values = values[:, ::-1]
     return values
+
+
+def upright_size(size: Size, orientation: int) -> Size:
+    """The size after `turned_upright`."""
+    return Size(size.width, size.height) if orientation in _SWAPPED else size
 
 
 def _chosen_channels(samples: Samples, options: ReadingOptions, name: str) -> tuple[int, ...]:

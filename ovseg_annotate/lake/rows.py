@@ -16,8 +16,8 @@ from ovseg_annotate.formats.native import mask_in, plain_mask, provenance_in
 from ovseg_annotate.formats.pixel_maps import MaskMemory
 from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.lake.schema import State, Table, schema_of
+from ovseg_annotate.plain_text import readable
 from ovseg_annotate.provenance import Provenance
-from ovseg_annotate.readable_paths import readable
 from ovseg_annotate.regions import AnnotatedImage, Region, mask_of
 from ovseg_annotate.vocabulary import Vocabulary
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ovseg_annotate.errors import ImageError, RunError
 from ovseg_annotate.image import images_in
-from ovseg_annotate.readable_paths import readable
+from ovseg_annotate.plain_text import readable
 
 
 @dataclass(frozen=True, slots=True)

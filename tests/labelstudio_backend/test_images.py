@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from fake_image_host import PAT, PICTURE, FakeBucket, FakeLabelStudio
@@ -34,9 +35,11 @@ def images_of(
     hosts: tuple[str, ...] = (),
     kept: FetchedPictures | None = None,
     address_of: Callable[[Origin], str] = public_address,
+    limits: DownloadLimits = QUICK,
 ) -> Iterator[LabelStudioImages]:
     tokens = Tokens(url, key)
-    images = LabelStudioImages(ImageRules(url, public_url, hosts, QUICK), tokens, kept, address_of)
+    rules = ImageRules(url, public_url, hosts, limits)
+    images = LabelStudioImages(rules, tokens, kept, address_of)
     yield images
     images.close()
     tokens.close()
@@ -174,7 +177,6 @@ def test_a_bucket_needs_a_stored_task(images: LabelStudioImages) -> None:
     [
         ("endless", ImageRefused, "more than the 1,000,000 bytes"),
         ("huge", ImageRefused, "more than the 1,000,000 bytes"),
-        ("slow", ImageUnavailable, "had not ended"),
         ("silent", ImageUnavailable, "did not come"),
         ("short", ImageUnavailable, "did not come"),
         ("page", ImageUnavailable, "web page"),
@@ -189,6 +191,13 @@ def test_a_bad_answer_is_an_error_that_says_which(
     with pytest.raises(kind, match=told) as caught:
         images.fetch(f"/data/upload/1/{name}.png", 7)
     assert "secret stuff" not in str(caught.value)
+
+
+def test_a_picture_that_drips_is_given_up_in_time(url: str) -> None:
+    patient = replace(QUICK, read_seconds=60.0)  # what drips is never silent for long
+    told = pytest.raises(ImageUnavailable, match="had not ended")
+    with images_of(url, limits=patient) as images, told:
+        images.fetch("/data/upload/1/slow.png", 7)
 
 
 def test_an_access_token_that_expired_early_is_renewed(

@@ -1,4 +1,4 @@
-"""Paths as text, also those that are not: a file may be named in Latin-1 on a disk of today."""
+"""What is text, and paths as text: a file may be named in Latin-1 on a disk of today."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from urllib.parse import quote
 
 _LONE = re.compile("[\ud800-\udfff]")  # what Python makes of a byte that is no UTF-8
 _BYTES = range(0xDC80, 0xDD00)
+
+
+def is_text(word: str) -> bool:
+    """Whether it can be written and encoded."""
+    return _LONE.search(word) is None
 
 
 def readable(path: str) -> str:
