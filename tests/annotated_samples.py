@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from ovseg_annotate.annotate_options import AnnotateOptions
+from ovseg_annotate.formats import native
 from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.image import ReadingOptions
 from ovseg_annotate.provenance import Provenance
@@ -52,6 +53,11 @@ def annotated(name: str = "a.png", concept: str = "red") -> AnnotatedImage:
         vocabulary=WORDS,
         provenance=Provenance("fake@none", "0" * 64, str(WORDS), "", "8 bit", "float32", "0"),
     )
+
+
+def as_record(image: AnnotatedImage) -> bytes:
+    """What must be equal, to the byte, however it was made and kept."""
+    return native.to_bytes(image, native.Kind.SUGGESTION)
 
 
 def fingerprint(taken: Picture) -> Fingerprint:

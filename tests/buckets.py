@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
+from second_environment import second_python
 
-_ROOT = Path(__file__).parents[1]
 _SERVER = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -36,14 +34,8 @@ def opened_bucket() -> Iterator[Bucket]:
     """The server lives in the environment of Label Studio, with whose packages it goes."""
     from s3fs import S3FileSystem  # noqa: PLC0415  few tests need it
 
-    python = Path(
-        os.environ.get("OVSEG_LABEL_STUDIO_PYTHON")
-        or _ROOT / ".venv-label-studio" / "bin" / "python"
-    )
-    if not python.exists():
-        pytest.skip("run make test, which builds the environment of other servers")
     server = subprocess.Popen(
-        [str(python), "-c", _SERVER],
+        [str(second_python()), "-c", _SERVER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

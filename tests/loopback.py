@@ -25,6 +25,12 @@ class Announcing(uvicorn.Server):
         self.listens.set()
 
 
+def free_port() -> int:
+    """For a program that cannot say which one it got."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
     """Serve an application; gives its address."""

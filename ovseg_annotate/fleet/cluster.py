@@ -45,8 +45,9 @@ class Fleet:
 
     def opened(self, session: SessionPlan, stop: Stop) -> Opened:
         """Open the session on one machine, to know its weights and that it can be opened."""
-        task = self.ray.remote(num_cpus=0, num_gpus=self.sizes.gpus)(tried)
-        answer: Opened | OvsegError = self._awaited(task.remote(session), stop)
+        with self._losses_explained():
+            task = self.ray.remote(num_cpus=0, num_gpus=self.sizes.gpus)(tried)
+            answer: Opened | OvsegError = self._awaited(task.remote(session), stop)
         if isinstance(answer, OvsegError):
             raise answer
         check_version(answer)
@@ -58,16 +59,17 @@ class Fleet:
         When a machine is lost, the others go on with what is left.
         """
         left = {part.pictures[0].name: part for part in parts}
-        while left:
-            machines = self._machines()
-            try:
-                for part in self._conducted(job, tuple(left.values()), stop, machines):
-                    del left[part.pictures[0].name]
-                    yield part
-            except _MachineLostError:
-                # Ray starts lost workers again wherever there is room, that of the files too.
-                remaining = list(self._machines().values())
-                self.sizes = sizes_that_fit(self._options, remaining, on_cpu=self._on_cpu)
+        with self._losses_explained():
+            while left:
+                machines = self._machines()
+                try:
+                    for part in self._conducted(job, tuple(left.values()), stop, machines):
+                        del left[part.pictures[0].name]
+                        yield part
+                except _MachineLostError:
+                    # Ray starts lost workers again wherever there is room, that of the files too.
+                    remaining = list(self._machines().values())
+                    self.sizes = sizes_that_fit(self._options, remaining, on_cpu=self._on_cpu)
 
     def _conducted(
         self, job: Job, parts: Sequence[PartPlan], stop: Stop, machines: Collection[str]
@@ -87,7 +89,8 @@ class Fleet:
                         self._look_for_the_lost(machines, stop)
                     raise part.error
         finally:
-            self.ray.kill(conductor)  # and with it all that works for it
+            if self.ray.is_initialized():  # or nothing is left to be ended
+                self.ray.kill(conductor)  # and with it all that works for it
 
     def _awaited(self, reference: object, stop: Stop, machines: Collection[str] = ()) -> Any:
         looked = time.monotonic()
@@ -111,6 +114,24 @@ class Fleet:
         if not set(machines) <= self._machines().keys():
             raise _MachineLostError
 
+    @contextmanager
+    def _losses_explained(self) -> Iterator[None]:
+        """What is lost with the head, or with the actor on it, cannot be mended from here."""
+        from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError  # noqa: PLC0415
+
+        try:
+            yield
+        except (OvsegError, RayTaskError):  # the latter is a defect of ours over there
+            raise
+        except Exception as error:
+            ended = isinstance(error, (RayActorError, WorkerCrashedError))
+            if not ended and self.ray.is_initialized():
+                raise
+            raise RunError(
+                f"--fleet {self._options.fleet}: the cluster, or its head, is lost ({error}). What "
+                "is finished is kept; when the cluster is back, the same command goes on"
+            ) from error
+
     def _machines(self) -> dict[str, Node]:
         alive = (each for each in self.ray.nodes() if each["Alive"])
         return {each["NodeID"]: _node(each["Resources"]) for each in alive}
@@ -130,6 +151,7 @@ def _imported() -> Any:
     # stdout, among our data, whatever befalls a worker: what matters of it comes back as errors.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # or it starts one here when a cluster is lost
     try:
         import ray  # noqa: PLC0415  only fleets need it
         import ray.data  # noqa: PLC0415

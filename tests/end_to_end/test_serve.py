@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from loopback import free_port
 from PIL import Image as Pillow
 
 from ovseg_annotate.datasets.scenes import SceneRules, SceneStyle, draw_scene
@@ -28,12 +28,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems"),
 ]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port: int = bound.getsockname()[1]
-    return port
 
 
 def environment() -> dict[str, str]:

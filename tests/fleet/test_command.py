@@ -12,19 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from annotated_samples import annotated, fingerprint, picture, settings
+from annotated_samples import annotated, as_record, fingerprint, picture, settings
 from cli.runner import ovseg
+from one_machine import records_of_one_machine
 from PIL import Image as PillowImage
 
-from ovseg_annotate.annotation import Annotation
 from ovseg_annotate.datasets.scenes import SceneRules, draw_scene
 from ovseg_annotate.errors import OptionError, RunError
-from ovseg_annotate.formats import native
 from ovseg_annotate.formats.catalogue import FORMATS
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.lake import Answer, FileState, Lake, LakeReader, Storage
 from ovseg_annotate.run_folder import RunFolder
-from ovseg_annotate.session import open_session
 from ovseg_annotate.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -182,13 +180,6 @@ def test_a_command_that_is_stopped_and_killed_goes_on_to_the_answers_of_one_mach
     assert isinstance(summary, dict)
     assert summary["annotated"] + summary["finished_before"] == COUNT
     assert summary["finished_before"] >= 2  # one of each command before
-    with open_session(device="cpu", precision="float32") as session:
-        outcomes = session.annotate_many(sorted(photos.iterdir()), WORDS)
-        expected = [as_record(each.annotation, each.path.name) for each in outcomes]
     found = LakeReader(str(tmp_path / "lake")).images()
-    assert [native.to_bytes(image, native.Kind.SUGGESTION) for image in found] == expected
-
-
-def as_record(annotation: Annotation | None, name: str) -> bytes:
-    assert annotation is not None
-    return native.to_bytes(annotation.annotated_image(name), native.Kind.SUGGESTION)
+    expected = records_of_one_machine(sorted(photos.iterdir()), WORDS)
+    assert [as_record(image) for image in found] == list(expected.values())

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from annotated_samples import settings
+from annotated_samples import as_record, settings
 from loopback import listening
+from one_machine import records_of_one_machine
 from PIL import Image as PillowImage
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -24,12 +25,9 @@ from ovseg_annotate.fleet.options import FleetOptions
 from ovseg_annotate.fleet.pictures import listed
 from ovseg_annotate.fleet.plan import planned
 from ovseg_annotate.fleet.stages import WrittenPart
-from ovseg_annotate.formats import native
 from ovseg_annotate.geometry import Size
 from ovseg_annotate.lake import Lake, LakeReader, Storage
-from ovseg_annotate.regions import AnnotatedImage
 from ovseg_annotate.run_folder import RunSettings
-from ovseg_annotate.session import open_session
 from ovseg_annotate.vocabulary import Vocabulary
 
 pytestmark = [
@@ -61,13 +59,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(photos: Path) -> dict[str, bytes]:
     """What one machine answers."""
-    with open_session(SESSION.model, device="cpu", precision="float32") as session:
-        outcomes = session.annotate_many(sorted(photos.iterdir()), WORDS)
-        return {
-            each.path.name: as_record(each.annotation.annotated_image(each.path.name))
-            for each in outcomes
-            if each.annotation is not None
-        }
+    return records_of_one_machine(sorted(photos.iterdir()), WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +81,6 @@ def one_worker(machines: Fleet) -> Fleet:
 def run_settings(one_worker: Fleet) -> RunSettings:
     weights = one_worker.opened(SESSION, going_on).weights
     return settings(model=SESSION.model, weights=weights, vocabulary=str(WORDS))
-
-
-def as_record(image: AnnotatedImage) -> bytes:
-    return native.to_bytes(image, native.Kind.SUGGESTION)
 
 
 class Order:

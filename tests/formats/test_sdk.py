@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from second_environment import second_python
 
 from ovseg_annotate.formats.catalogue import format_named
 from ovseg_annotate.formats.label_studio_results import LabelStudioOptions
@@ -24,13 +25,7 @@ pytestmark = pytest.mark.sdk
 
 @pytest.fixture(scope="module")
 def sdk_python() -> str:
-    python = Path(
-        os.environ.get("OVSEG_LABEL_STUDIO_PYTHON")
-        or ROOT / ".venv-label-studio" / "bin" / "python"
-    )
-    if not python.exists():
-        pytest.skip("run make test, which builds it")
-    return str(python)
+    return str(second_python())
 
 
 def ask(sdk_python: str, *arguments: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from second_environment import second_python
 from suggesting import (
     EVERY_CONTROL,
     PLAIN,
@@ -60,13 +61,7 @@ def speckled() -> bytes:
 
 @pytest.fixture(scope="module")
 def sdk_python() -> str:
-    python = Path(
-        os.environ.get("OVSEG_LABEL_STUDIO_PYTHON")
-        or ROOT / ".venv-label-studio" / "bin" / "python"
-    )
-    if not python.exists():
-        pytest.skip("run make test, which builds it")
-    return str(python)
+    return str(second_python())
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from annotated_samples import WORDS, annotated
+from annotated_samples import WORDS, annotated, as_record
 
 from ovseg_annotate.errors import RunError
-from ovseg_annotate.formats import native
 from ovseg_annotate.geometry import Polygon, Size
 from ovseg_annotate.lake.rows import Answer, FileState, images_of, tables_of
 from ovseg_annotate.lake.schema import Table, schema_of
@@ -39,10 +38,6 @@ def rich(name: str = "deep/ä.png") -> AnnotatedImage:
 
 def answer(image: AnnotatedImage) -> Answer:
     return Answer(image.name, FILE, "ab", image)
-
-
-def as_record(image: AnnotatedImage) -> bytes:
-    return native.to_bytes(image, native.Kind.SUGGESTION)
 
 
 def test_a_picture_comes_back_byte_for_byte() -> None:

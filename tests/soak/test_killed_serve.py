@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ import pytest
 from effort import Effort
 from fake_label_studio import PROJECT, UID
 from learning_desk import CONFIG, answered, label_studio
-from loopback import listening
+from loopback import free_port, listening
 from soak.kills import leftovers_in, started, when
 from soak.serve_driver import LOG
 
@@ -32,11 +31,6 @@ from ovseg_annotate.learning_loop.versions import Versions
 
 DRIVER = Path(__file__).parent / "serve_driver.py"
 TASKS = 12
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return int(bound.getsockname()[1])
 
 
 Process: TypeAlias = subprocess.Popen[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +9,13 @@ from pathlib import Path
 import pytest
 from end_to_end.label_studio.house import House, Project, opened_house
 from end_to_end.label_studio.pictures import WORDS, lying, microscopy
-
-ROOT = Path(__file__).parents[3]
+from second_environment import second_python
 
 
 @pytest.fixture(scope="session")
 def studio_python() -> Path:
     """The interpreter of the environment that holds Label Studio and Playwright."""
-    given = os.environ.get("OVSEG_LABEL_STUDIO_PYTHON")
-    python = Path(given or ROOT / ".venv-label-studio" / "bin" / "python")
-    if not python.with_name("label-studio").exists():
-        pytest.skip("Label Studio is not installed; run make test, which does that")
+    python = second_python()
     if shutil.which("chromium") is None:
         pytest.skip("Chromium is not installed; install it, for example: apt install chromium")
     return python

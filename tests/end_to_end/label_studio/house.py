@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx2
 from end_to_end.label_studio.pictures import Picture
-from end_to_end.label_studio.processes import Program, environment_without, free_port
+from end_to_end.label_studio.processes import Program, environment_without
 from end_to_end.label_studio.real_server import RealServer
 from end_to_end.label_studio.recording_proxy import RecordingProxy, StallWatch
-from loopback import listening
+from loopback import free_port, listening
 
 USER, PASSWORD, WEBHOOK_TOKEN = "ovseg", "a password", "a-secret-of-the-webhook"
 _POLL_EVERY = 0.2  # s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -14,11 +13,6 @@ import httpx2
 
 _LOOK_EVERY = 0.2  # s
 _TAIL = 3000  # characters of a log in an error
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return int(bound.getsockname()[1])
 
 
 class Program:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
-from end_to_end.label_studio.processes import Program, environment_without, free_port
+from end_to_end.label_studio.processes import Program, environment_without
+from loopback import free_port
 
 from labelstudio_backend.rest import RestClient
 from labelstudio_backend.tokens import Tokens

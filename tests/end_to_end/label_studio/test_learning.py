@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from end_to_end.label_studio.house import House, Project
 from end_to_end.label_studio.pictures import SIZE, Picture, agreement, microscopy
-from end_to_end.label_studio.processes import Program, free_port
+from end_to_end.label_studio.processes import Program
 from end_to_end.label_studio.real_server import EMAIL, PASSWORD
+from loopback import free_port
 
 from ovseg_annotate.formats.label_studio_results import LabelStudioOptions, results_of
 from ovseg_annotate.polygons import trace
