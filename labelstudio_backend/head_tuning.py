@@ -126,7 +126,10 @@ def _started(folder: Path, model: SessionOptions) -> multiprocessing.process.Bas
 
 
 def train_alone(folder: Path, model: SessionOptions) -> None:
-    """What the process does: train, on half of the cores and behind everybody else."""
+    """What the process does: train, on half of the cores and behind everybody else.
+
+    It ends soon after its server, however that ended; the next one goes on with the job.
+    """
     import torch  # noqa: PLC0415  the server's own process begins without
 
     from ovseg_annotate.cli.sessions import opened_session  # noqa: PLC0415
@@ -137,5 +140,10 @@ def train_alone(folder: Path, model: SessionOptions) -> None:
         os.nice(_NICE)
     torch.set_num_threads(max((os.cpu_count() or 1) // 2, 1))
     base = replace(model, model=split_model(model.model)[0], cache="none", offline=True)
+    server = multiprocessing.parent_process()
+
+    def is_given_up() -> bool:
+        return stop.asked or (server is not None and not server.is_alive())
+
     with stop_requests() as stop, opened_session(base) as session, suppress(Cancelled):
-        work(folder, session, FineTuneOptions(), Watch(cancel=lambda: stop.asked))
+        work(folder, session, FineTuneOptions(), Watch(cancel=is_given_up))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,14 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from ovseg_annotate._version import __version__
-from ovseg_annotate.advice import advice_on
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation, Outcome
 from ovseg_annotate.card import EngineCard
 from ovseg_annotate.catalog import DEFAULT_MODEL, open_engine
 from ovseg_annotate.decoding import CoarseScores, label_map_of
 from ovseg_annotate.devices import Placement, placement
-from ovseg_annotate.engine import Engine, pointable
+from ovseg_annotate.engine import Engine
 from ovseg_annotate.errors import Cancelled, OvsegError
 from ovseg_annotate.feature_store import FeatureStore
 from ovseg_annotate.geometry import Size
@@ -32,13 +31,11 @@ from ovseg_annotate.image import Image, ReadingOptions, read_image
 from ovseg_annotate.label_map import UNLABELLED, LabelMap
 from ovseg_annotate.lessons.lesson import Lesson
 from ovseg_annotate.lessons.model_names import digest_with, split_model
-from ovseg_annotate.lessons.taught import taught_by
 from ovseg_annotate.lessons.version import read_version
-from ovseg_annotate.lessons.weighed import weighed_by
 from ovseg_annotate.options import digest_text
 from ovseg_annotate.pointing.cells import CellEvidence
 from ovseg_annotate.pointing.examples import VisualExamples, examples_from
-from ovseg_annotate.pointing.leanings import leanings_of, number_of
+from ovseg_annotate.pointing.leanings import number_of
 from ovseg_annotate.pointing.marks import Mark, check_marks, surroundings
 from ovseg_annotate.pointing.picking import Picked, PickOptions, Sight, picked, picked_in_box
 from ovseg_annotate.pointing.requests import Request
@@ -46,29 +43,18 @@ from ovseg_annotate.provenance import Provenance
 from ovseg_annotate.refine.kept_weights import WeightStore
 from ovseg_annotate.refine.region_votes import mode_vote
 from ovseg_annotate.refine.superpixels import superpixels
-from ovseg_annotate.scoring import Scorer, Shift
+from ovseg_annotate.scoring import Scorer
 from ovseg_annotate.text.bank import TextBank
-from ovseg_annotate.text.contrast import with_contrast, without_echoes
 from ovseg_annotate.tiling import WindowPlan
 from ovseg_annotate.tuned_scorers import TunedScorers
 from ovseg_annotate.vocabulary import Vocabulary
 from ovseg_annotate.watch import Watch
+from ovseg_annotate.word_book import WordBook, Words
 
 if TYPE_CHECKING:
     from ovseg_annotate.backbones.weights import DownloadProgress
 
-_VOCABULARIES = 16  # kept encoded
 _AHEAD = 2  # pictures in work beyond the one the caller holds
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """A vocabulary as the engine reads it, with what the person should know about it."""
-
-    bank: TextBank
-    advice: tuple[str, ...]
-    shifts: tuple[Shift, ...] = ()  # from corrections, then from visual examples
-    examples: str = ""  # digest of visual examples
 
 
 def open_session(  # noqa: PLR0913  the front door: all but the first by name
@@ -114,8 +100,7 @@ class Session:
         self._scorer = Scorer(engine, where, store)
         self._scorers = TunedScorers(self._scorer)
         self._weights = WeightStore()
-        self._words: OrderedDict[tuple[Vocabulary, str], _Words] = OrderedDict()
-        self._words_lock = threading.Lock()
+        self._words = WordBook()
         engine.to(where.device, where.dtype)
 
     @property
@@ -278,7 +263,7 @@ class Session:
 
         The part is (left, top, right, bottom) in px; learning from corrections stands on this.
         """
-        bank = self._words_for(vocabulary, options.contrast).bank
+        bank = self._words.read(self._scorer, vocabulary, options.contrast).bank
         return self._scorer.evidence(image, bank, options, box, watch or Watch())
 
     def plan(self, size: Size, options: AnnotateOptions) -> WindowPlan:
@@ -297,7 +282,7 @@ class Session:
 
     def text_bank(self, vocabulary: Vocabulary, contrast: str = "none") -> TextBank:
         """The vectors of all phrases, with those that compete."""
-        return self._words_for(vocabulary, contrast).bank
+        return self._words.read(self._scorer, vocabulary, contrast).bank
 
     def close(self) -> None:
         """Give the device's memory back; the session cannot be used afterwards."""
@@ -320,51 +305,14 @@ class Session:
 
     def _taught_words(
         self, vocabulary: Vocabulary, contrast: str, examples: VisualExamples | None
-    ) -> _Words:
-        """The words with what corrections taught, and what is pointed at on top of that."""
-        words = self._words_for(vocabulary, contrast)
-        if self.lesson is not None:
-            words = replace(words, shifts=self._shifts_of(self.lesson, words.bank))
-        if examples is None or not len(examples):
-            return words
-        examples.check_engine(self.card.space)
-        told = self._scorer.score_vectors(examples.prototypes, words.bank, words.shifts)
-        leanings = leanings_of(examples, told, self.card.known_words)
-        return replace(words, shifts=(*words.shifts, leanings), examples=leanings.digest)
-
-    def _shifts_of(self, lesson: Lesson, bank: TextBank) -> tuple[Shift, ...]:
-        """What phrases count first, then what is added to their concepts."""
-        weighed = None
-        if lesson.phrases:
-            tell = pointable(self.engine).score_vectors
-            weighed = weighed_by(lesson, bank, self.card.folds, tell)
-        shifts = (weighed, taught_by(lesson, bank.vocabulary))
-        return tuple(shift for shift in shifts if shift is not None)
-
-    def _words_for(self, vocabulary: Vocabulary, contrast: str) -> _Words:
-        known_words = self.card.known_words
-        key = (vocabulary, contrast)
-        with self._words_lock:
-            if key in self._words:
-                self._words.move_to_end(key)
-                return self._words[key]
-        competing = with_contrast(vocabulary, contrast, known_words)
-        with self._scorer.device_lock, torch.inference_mode():
-            bank = self.engine.encode_text(competing)
-            if contrast == "auto" and competing != vocabulary:
-                bank = self.engine.encode_text(without_echoes(vocabulary, bank))
-        words = _Words(bank, (*bank.warnings, *advice_on(bank, known_words)))
-        with self._words_lock:
-            self._words[key] = words
-            while len(self._words) > _VOCABULARIES:
-                self._words.popitem(last=False)
-        return words
+    ) -> Words:
+        return self._words.taught(self._scorer, vocabulary, contrast, self.lesson, examples)
 
     def _decided(
         self,
         image: Image,
         scores: CoarseScores,
-        words: _Words,
+        words: Words,
         options: AnnotateOptions,
         watch: Watch,
     ) -> Annotation:
@@ -398,7 +346,7 @@ class Session:
         )
         return Annotation(image.key, label_map, provenance, self._warnings(words))
 
-    def _warnings(self, words: _Words) -> tuple[str, ...]:
+    def _warnings(self, words: Words) -> tuple[str, ...]:
         warnings = list(words.advice)
         if self._scorer.batch_was_halved:
             warnings.append("the device ran out of memory; smaller batches of windows were used")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from engines.micro_heads import write_micro_head
 from fine_tuning.tuning_desk import ASKED, NAMES, answered, correction, session_of
@@ -16,9 +20,11 @@ from labelstudio_backend.head_tuning import ProjectTuning, Tuning
 from labelstudio_backend.learning_options import LearningOptions
 from ovseg_annotate.cli.sessions import SessionOptions
 from ovseg_annotate.errors import ModelError, OptionError
-from ovseg_annotate.fine_tuning.job import Jobs
+from ovseg_annotate.fine_tuning.job import Jobs, read_trained
 from ovseg_annotate.learning_loop.project import Project
 from ovseg_annotate.session import Session
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,43 @@ def test_a_server_that_is_stopped_goes_on_with_it_when_it_is_started_again(
         assert Jobs(project.folder).under_way == under_way
         wait_for_the_end()
         assert "better" in looked_after(tuning, project, session)
+
+
+SERVER = """
+import sys
+from pathlib import Path
+from fine_tuning.tuning_desk import answered, session_of
+from tests.labelstudio_backend.test_head_tuning import looked_after, tuning_of
+from ovseg_annotate.learning_loop.project import Project
+if __name__ == "__main__":
+    folder, model = sys.argv[1:]
+    with Project(Path(folder)) as project:
+        answered(project)
+        print(looked_after(tuning_of(model), project, session_of(model)), flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_leaves_no_process_behind(tmp_path: Path, model: str) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(SERVER)
+    server = subprocess.Popen(
+        [sys.executable, script, tmp_path, model],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))},
+        text=True,
+    )
+    with server:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        training = psutil.Process(int(said.split("in process ")[1]))
+        server.kill()
+    training.wait(120)
+    folder = Jobs(tmp_path).under_way
+    assert folder is not None
+    assert read_trained(folder) is None  # it stopped, and did not go on to its end
 
 
 @pytest.mark.slow
