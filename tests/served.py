@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -106,13 +105,3 @@ def put(client: httpx2.Client, data: bytes) -> str:
     answer = client.put(f"/images/{digest_of(data)}", content=data)
     assert answer.status_code == 201, answer.text
     return digest_of(data)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Until something holds that another thread does."""
-    between_looks = threading.Event()
-    for _ in range(4000):
-        if condition():
-            return
-        between_looks.wait(0.005)
-    raise AssertionError("it did not happen within 20 s")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +23,7 @@ from buckets import Bucket, opened_bucket
 from loopback import free_port
 from one_machine import records_of_one_machine
 from PIL import Image as PillowImage
+from waiting import wait_until
 
 from ovseg_annotate.datasets.scenes import SceneRules, draw_scene
 from ovseg_annotate.geometry import Size
@@ -49,6 +52,8 @@ class Cluster:
     def start(self, temporary: str) -> None:
         ports = [f"--port={self._port}", f"--ray-client-server-port={self._clients}"]
         self._start("--head", *ports, "--include-dashboard=false", f"--temp-dir={temporary}")
+        # Commands give up after half a minute, and a busy machine may need longer to listen.
+        wait_until(partial(listens, self._clients), 120)
 
     def start_the_second(self) -> None:
         self._start(f"--address=127.0.0.1:{self._port}")
@@ -83,6 +88,14 @@ class Cluster:
             timeout=120,
             stdout=subprocess.DEVNULL,
         )
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def killed_with_children(process: psutil.Process) -> None:

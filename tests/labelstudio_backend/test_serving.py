@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +28,7 @@ from scripted_backend import (
     batch_body,
 )
 from suggesting import png_of
+from waiting import wait_until
 
 from labelstudio_backend.app import create_app
 from labelstudio_backend.settings import Settings
@@ -60,13 +61,6 @@ class Running:
 
     def wait_until_queued(self, count: int) -> None:
         wait_until(lambda: self.work.depth == count)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    ends, between_looks = time.monotonic() + 20, threading.Event()
-    while not condition():
-        assert time.monotonic() < ends
-        between_looks.wait(0.005)
 
 
 @contextmanager

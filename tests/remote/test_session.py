@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from PIL import Image as Pillow
-from served import Served, options_in, served, session_of, wait_until
+from served import Served, options_in, served, session_of
 from vector_engine import VectorEngine
+from waiting import wait_until
 
 from ovseg_annotate.annotate_options import AnnotateOptions
 from ovseg_annotate.annotation import Annotation

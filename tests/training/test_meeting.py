@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from served import wait_until
 from torch.distributed import HashStore, PrefixStore, Store
+from waiting import wait_until
 
 from ovseg_annotate.errors import RunError
 from ovseg_annotate.training.meeting import meet
