@@ -1,10 +1,11 @@
 """What a fleet on one machine gains and costs, and how much memory a large lake needs.
 
 Pictures: generated scenes of 512 px; the bundled model. They are annotated in rounds of 80, each
-round in every way one after the other: a machine that others use too is as fast for one way as for
-the next. What is compared is the time of all rounds; how far a round's ratio is from that is told
-as its spread. Over `annotate_many`, both have all cores; over one worker, each worker has one
-thread.
+round in every way one after the other, so that slow changes of the machine meet all of them. What
+is compared is the time of all rounds; how far a round's ratio is from that is told as its spread.
+On a virtual machine, a round in which the host gave more than 2 % of it to others is done again,
+twice at most; the most of what was taken in the rounds that count is told. Over `annotate_many`,
+both have all cores; over one worker, each worker has one thread.
 
 Times are those of the parts' files: from when there are as many as workers until one fewer is left
 to write, so that all workers have work meanwhile. Starting Ray and loading the model, told apart,
@@ -32,6 +33,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 from PIL import Image as Pillow
 
 from ovseg_annotate.annotate_options import AnnotateOptions
@@ -55,6 +57,8 @@ from ovseg_annotate.vocabulary import Vocabulary
 WORDS = Vocabulary.parse("disc; square; ring; leaf; -ground; -sky")
 SESSION = SessionPlan("naclip@mini", "cpu", "auto", None, {}, offline=True)
 ROUND = 80  # pictures
+TRIES = 3  # of a round
+TAKEN = 0.02  # of a machine by its host, with which a round counts
 PART = 4  # pictures: a sixteenth of what a part has as a rule
 LAKE_PART = 64
 REGIONS_A_PICTURE = 100
@@ -84,6 +88,7 @@ class Timed:
     pictures: int
     seconds: float
     starting: float = 0.0
+    taken: float = 0.0  # share of the machine that its host gave to others
 
     @property
     def each(self) -> float:
@@ -106,12 +111,11 @@ def report_speed(folder: Path, count: int) -> None:
         for number in range(start, min(start + ROUND, count)):
             scene = draw_scene(SceneRules(size=Size(512, 512)), number)
             Pillow.fromarray(scene.pixels).save(photos / f"{number:05}.png")
-        for way, taken in ways.items():
-            out = folder / f"{way}-{start}"
-            times[way].append(taken(photos, out))
-            print(f"{way}, from picture {start}: {times[way][-1].each:.3f} s a picture", flush=True)
+        out = folder / f"out-{start}"
+        for way, timed in quietest_round(ways, photos, out).items():
+            times[way].append(timed)
         read += sum(path.stat().st_size for path in photos.iterdir())
-        written += sum(path.stat().st_size for path in out.rglob("*.parquet"))
+        written += sum(path.stat().st_size for path in (out / "two-0").rglob("*.parquet"))
     pictures = f"{count} pictures of 512 px"
     tell_ratio(
         f"fleet local, 2 workers over 1, one thread each, {pictures}",
@@ -132,10 +136,42 @@ def report_speed(folder: Path, count: int) -> None:
         None,
         "pictures/s",
     )
+    most = max(each.taken for way in times.values() for each in way)
+    tell("fleet local, most of the machine that its host took", 100 * most, 2, "%", at_most=True)
     starting = [each.starting for each in times["whole"]]
     tell("fleet local, from the command to the first part", median(starting), None, "s")
     tell("fleet, bytes read a picture of 512 px", read / count / 1e3, None, "kB")
     tell("fleet, bytes written a picture of 512 px", written / count / 1e3, None, "kB")
+
+
+def quietest_round(
+    ways: dict[str, Callable[[Path, Path], Timed]], photos: Path, out: Path
+) -> dict[str, Timed]:
+    """All ways, until the host took little of the machine meanwhile."""
+    tries = []
+    for number in range(TRIES):
+        found = {}
+        for way, take in ways.items():
+            all_before, stolen_before = machine_seconds()
+            timed = take(photos, out / f"{way}-{number}")
+            all_after, stolen_after = machine_seconds()
+            share = (stolen_after - stolen_before) / (all_after - all_before)
+            found[way] = replace(timed, taken=share)
+            print(
+                f"{photos.name}, {way}: {timed.each:.3f} s a picture, "
+                f"{share:.1%} taken by the host",
+                flush=True,
+            )
+        tries.append(found)
+        if max(each.taken for each in found.values()) <= TAKEN:
+            break
+    return min(tries, key=lambda each: max(timed.taken for timed in each.values()))
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Of all CPUs together: how many were there, how many the host gave to others."""
+    times = psutil.cpu_times()
+    return sum(times), getattr(times, "steal", 0.0)
 
 
 def together(times: Sequence[Timed]) -> float:
