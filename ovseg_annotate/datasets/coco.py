@@ -21,6 +21,7 @@ from ovseg_annotate.datasets.layouts import Layout, files_by_stem, numbered_name
 from ovseg_annotate.datasets.protocol import BACKGROUND, Background, Protocol, Resize
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.coco import read_with_crowds
+from ovseg_annotate.formats.file_names import safe_relative
 from ovseg_annotate.formats.json_stream import elements
 from ovseg_annotate.regions import labels_of
 from ovseg_annotate.vocabulary import Concept
@@ -114,8 +115,11 @@ def _listed(path: Path) -> _Listed:
 
 def _pictures(annotations: Path, folder: Path, protocol: Protocol) -> Iterator[ProtocolPicture]:
     for image, crowds in read_with_crowds(annotations):
-        path = folder / image.name
         where = f"{annotations}: {image.name}"
+        try:
+            path = folder / safe_relative(image.name)
+        except FormatError as error:
+            raise FormatError(f"{annotations}: {error}") from error
         yield ProtocolPicture(
             image.name,
             picture_of_size(path, image.size, where).pixels,

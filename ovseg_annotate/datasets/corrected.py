@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from ovseg_annotate.datasets.labelled import (
 from ovseg_annotate.datasets.protocol import Background, Protocol
 from ovseg_annotate.errors import FormatError, VocabularyError
 from ovseg_annotate.formats.catalogue import format_named
+from ovseg_annotate.formats.file_names import safe_relative
 from ovseg_annotate.regions import AnnotatedImage, labels_of
 from ovseg_annotate.vocabulary import Concept, Vocabulary
 
@@ -62,14 +64,20 @@ def corrected_in_export(path: Path, written_in: str, pictures: Path | None) -> I
 
 def _found(name: str, folders: tuple[Path, ...], path: Path) -> Path:
     for folder in folders:
-        # Some tools keep the file's name and forget its folder.
-        for candidate in (folder / name, folder / PurePosixPath(name).name):
+        for candidate in _candidates(folder, name):
             if candidate.is_file():
                 return candidate
     raise FormatError(
         f"{path} is about {name}, which is not in {', '.join(map(str, folders))}; say where the "
         "pictures are with --pictures FOLDER"
     )
+
+
+def _candidates(folder: Path, name: str) -> Iterator[Path]:
+    """Some tools keep the file's name and forget its folder, or name one of another machine."""
+    with suppress(FormatError):
+        yield folder / safe_relative(name)
+    yield folder / PurePosixPath(name).name
 
 
 def _protocol(name: str, concepts: tuple[Concept, ...]) -> Protocol:

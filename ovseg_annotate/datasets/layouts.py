@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ovseg_annotate.errors import FormatError
 from ovseg_annotate.formats.fields import read_json
+from ovseg_annotate.formats.file_names import safe_relative
 
 _LONGEST_VALUE = 9  # digits
 
@@ -66,11 +67,18 @@ def partner(found: dict[str, Path], stem: str, folder: Path, of: Path) -> Path:
 
 
 def names_in_list(path: Path) -> tuple[str, ...]:
-    """The first word of each line that has one."""
-    names = tuple(line.split()[0] for line in _lines(path) if line.strip())
+    """The first word of each line that has one; none leads out of a folder."""
+    names = []
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            names.append(line.split()[0])
+            try:
+                safe_relative(names[-1])
+            except FormatError as error:
+                raise FormatError(f"{path}, line {number}: {error}") from error
     if not names:
         raise FormatError(f"{path} is empty; expected one picture name a line")
-    return names
+    return tuple(names)
 
 
 def numbered_names(path: Path) -> dict[int, str]:

@@ -100,6 +100,20 @@ def test_pictures_that_are_nowhere_are_named_with_the_flag_that_helps(tmp_path: 
         list(corrected_in_export(tmp_path, "coco", None))
 
 
+@pytest.mark.parametrize("name", ["{elsewhere}/a.png", "../elsewhere/a.png"])
+def test_an_export_leads_to_no_picture_elsewhere(name: str, tmp_path: Path) -> None:
+    picture_file(tmp_path / "elsewhere" / "a.png")
+    FORMATS["coco"].write([annotated()], tmp_path / "export")
+    file = tmp_path / "export" / "annotations.json"
+    there = name.format(elsewhere=tmp_path / "elsewhere")
+    file.write_text(file.read_text().replace("a.png", there))
+    with pytest.raises(FormatError, match="which is not in"):
+        list(corrected_in_export(tmp_path / "export", "coco", None))
+    picture_file(tmp_path / "export" / "a.png")  # the name alone will do, as of another machine
+    (found,) = corrected_in_export(tmp_path / "export", "coco", None)
+    assert found.picture == tmp_path / "export" / "a.png"
+
+
 def task(name: str, concept: str, **answers: object) -> dict[str, object]:
     """A task of Label Studio on a picture of 32 x 24 px whose right half is labelled."""
     points = [[50, 0], [100, 0], [100, 100], [50, 100]]

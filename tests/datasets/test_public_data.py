@@ -126,6 +126,25 @@ def test_a_missing_file_is_named_before_any_picture_is_read(file: str, tmp_path:
         PUBLIC_DATA[kind].open(tree, protocol)
 
 
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../2007_000033", "C:\\\\x"])
+def test_a_list_leads_to_no_picture_elsewhere(name: str, tmp_path: Path) -> None:
+    tree = trees.TREES["voc", "voc21"](tmp_path)
+    names = tree / "ImageSets/Segmentation/val.txt"
+    names.write_text(f"2007_000033\n{name}\n")
+    with pytest.raises(FormatError, match=r"val\.txt, line 2: .* is no path inside a folder"):
+        PUBLIC_DATA["voc"].open(tree, "voc21")
+
+
+def test_the_pictures_of_coco_are_in_its_folder(tmp_path: Path) -> None:
+    trees.TREES["coco", "things80"](tmp_path)
+    (annotations,) = tmp_path.rglob("instances_val2017.json")
+    text = annotations.read_text()
+    assert "000000000001.jpg" in text
+    annotations.write_text(text.replace("000000000001.jpg", "../000000000001.jpg"))
+    with pytest.raises(FormatError, match=r"instances_val2017\.json: .* no path inside"):
+        list(PUBLIC_DATA["coco"].open(tmp_path, "things80").pictures())
+
+
 def test_a_picture_that_is_not_there_is_named_when_it_is_read(tmp_path: Path) -> None:
     labelled = trees.opened("voc", "pas20", tmp_path)
     (tmp_path / "JPEGImages/2008_000002.jpg").unlink()
