@@ -22,12 +22,12 @@ from served import (
     put,
     served,
     session_of,
-    wait_until,
 )
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from waiting import wait_until
 
 from ovseg_annotate.formats import native
 from ovseg_annotate.image import image_of_bytes
