@@ -245,6 +245,7 @@ def test_progress_is_told_and_a_stop_ends_the_work(tmp_path: Path) -> None:
         stop.set()
         asking.join(20)
         assert not asking.is_alive()
+        wait_until(lambda: 'status="204"' in server.house.metrics.text())  # the server knows
         engine.go_on.release(1)  # the pass that was in work when it was stopped
         wait_until(lambda: server.house.work.in_work == 0)
     assert isinstance(outcome[0], Cancelled)
