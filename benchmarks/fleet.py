@@ -137,7 +137,8 @@ def report_speed(folder: Path, count: int) -> None:
         "pictures/s",
     )
     most = max(each.taken for way in times.values() for each in way)
-    tell("fleet local, most of the machine that its host took", 100 * most, 2, "%", at_most=True)
+    name = "fleet local, most of the machine that its host took"
+    tell(name, 100 * most, 100 * TAKEN, "%", at_most=True)
     starting = [each.starting for each in times["whole"]]
     tell("fleet local, from the command to the first part", median(starting), None, "s")
     tell("fleet, bytes read a picture of 512 px", read / count / 1e3, None, "kB")

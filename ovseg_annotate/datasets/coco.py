@@ -116,10 +116,7 @@ def _listed(path: Path) -> _Listed:
 def _pictures(annotations: Path, folder: Path, protocol: Protocol) -> Iterator[ProtocolPicture]:
     for image, crowds in read_with_crowds(annotations):
         where = f"{annotations}: {image.name}"
-        try:
-            path = folder / safe_relative(image.name)
-        except FormatError as error:
-            raise FormatError(f"{annotations}: {error}") from error
+        path = folder / safe_relative(image.name, str(annotations))
         yield ProtocolPicture(
             image.name,
             picture_of_size(path, image.size, where).pixels,

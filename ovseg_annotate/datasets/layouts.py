@@ -72,10 +72,7 @@ def names_in_list(path: Path) -> tuple[str, ...]:
     for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             names.append(line.split()[0])
-            try:
-                safe_relative(names[-1])
-            except FormatError as error:
-                raise FormatError(f"{path}, line {number}: {error}") from error
+            safe_relative(names[-1], f"{path}, line {number}")
     if not names:
         raise FormatError(f"{path} is empty; expected one picture name a line")
     return tuple(names)

@@ -19,8 +19,8 @@ PICTURES = "pictures.csv"
 _COLUMNS = ("picture", "width", "height", "file")
 
 
-def safe_relative(name: str) -> PurePosixPath:
-    """The picture's name as a path that stays in the folder it is written to."""
+def safe_relative(name: str, where: str = "") -> PurePosixPath:
+    """The picture's name as a path that stays in its folder; errors begin with `where`, if any."""
     path = PurePosixPath(name)
     unsafe = (
         not path.parts
@@ -31,8 +31,9 @@ def safe_relative(name: str) -> PurePosixPath:
         or ":" in path.parts[0]
     )
     if unsafe:
+        told = f"{where}: {name!r}" if where else repr(name)
         raise FormatError(
-            f"{name!r} is no path inside a folder; "
+            f"{told} is no path inside a folder; "
             "use a relative one with forward slashes and without '..'"
         )
     return path

@@ -179,6 +179,7 @@ def test_a_machine_that_is_lost_costs_nothing(cluster: Cluster, pictures: list[P
     assert sorted(names) == [f"deep ü/{number:02}.png" for number in range(COUNT)]
 
     expected = records_of_one_machine(pictures, WORDS)
+    assert len(expected) == COUNT
     found = [
         replace(image, name=image.name.removeprefix("deep ü/"))
         for image in LakeReader("s3://ours/labels").images()

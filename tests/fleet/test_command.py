@@ -182,4 +182,5 @@ def test_a_command_that_is_stopped_and_killed_goes_on_to_the_answers_of_one_mach
     assert summary["finished_before"] >= 2  # one of each command before
     found = LakeReader(str(tmp_path / "lake")).images()
     expected = records_of_one_machine(sorted(photos.iterdir()), WORDS)
+    assert len(expected) == COUNT
     assert [as_record(image) for image in found] == list(expected.values())

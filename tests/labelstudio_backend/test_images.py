@@ -196,8 +196,9 @@ def test_a_bad_answer_is_an_error_that_says_which(
 def test_a_picture_that_drips_is_given_up_in_time(url: str) -> None:
     patient = replace(QUICK, read_seconds=60.0)  # what drips is never silent for long
     told = pytest.raises(ImageUnavailable, match="had not ended")
-    with images_of(url, limits=patient) as images, told:
+    with images_of(url, limits=patient) as images, told as caught:
         images.fetch("/data/upload/1/slow.png", 7)
+    assert "secret stuff" not in str(caught.value)
 
 
 def test_an_access_token_that_expired_early_is_renewed(
